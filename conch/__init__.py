@@ -1,0 +1,1 @@
+"""Conch: an inference serving platform with Triton at its centre."""

@@ -1,0 +1,5 @@
+"""`python -m conch.cli` is `conch`."""
+
+from conch.cli.main import app
+
+app()

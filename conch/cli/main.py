@@ -1,0 +1,20 @@
+"""The `conch` command: one file a command, put together here.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
+"""
+
+import typer
+
+app = typer.Typer(
+    name="conch",
+    help="Inference serving with Triton at its centre.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+
+@app.callback()
+def main() -> None:
+    """Inference serving with Triton at its centre."""

@@ -1,0 +1,1 @@
+"""How our processes call other servers."""

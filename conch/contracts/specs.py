@@ -1,0 +1,158 @@
+"""The contract of every served model: names, types and shapes of its tensors.
+
+`config.pbtxt` says the same to Triton; a test holds each against the other. Shapes leave the batch dimension out;
+-1 is a length that may differ from request to request.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DataType(StrEnum):
+    """Triton's names for element types (KServe v2, "Tensor Data Types")."""
+
+    BOOL = "BOOL"
+    UINT8 = "UINT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
+    INT64 = "INT64"
+    UINT32 = "UINT32"
+    FP32 = "FP32"
+    BYTES = "BYTES"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    name: str
+    data_type: DataType
+    dims: tuple[int, ...]
+    """Without the batch dimension; -1 where the length varies."""
+    optional: bool = False
+    """An absent optional input is absent from what the model is given, never filled in."""
+
+    @property
+    def ragged(self) -> bool:
+        return -1 in self.dims
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    decoupled: bool = False
+    """One request may give any number of responses (Triton's decoupled transaction policy)."""
+
+    def input(self, name: str) -> TensorSpec:
+        return next(tensor for tensor in self.inputs if tensor.name == name)
+
+    def output(self, name: str) -> TensorSpec:
+        return next(tensor for tensor in self.outputs if tensor.name == name)
+
+
+SPEECH_RATE = 16_000
+"""Samples a second that Whisper and Silero VAD were trained on."""
+
+WHISPER_MAX_S = 30.0
+"""Whisper's window: the longest audio of one call, in seconds."""
+
+VAD_WINDOW = 512
+"""Samples at 16 kHz in one VAD window (32 ms)."""
+
+VAD_CONTEXT = 64
+"""Samples of the window before that Silero VAD reads again."""
+
+VAD_STATE = 128
+"""Width of each of Silero's two recurrent states."""
+
+INTENTS = ("SUMMON_TEAM", "DIAL_PERSON", "GENERAL_QUERY")
+"""In the order of the intent model's scores."""
+
+EMBEDDING_WIDTH = 384
+
+PRIORITY_INTERACTIVE = 1
+"""Triton priority of finals and of calls somebody waits for."""
+
+PRIORITY_BULK = 2
+"""Triton priority of partials and of bulk work; also what a request without a priority gets."""
+
+
+def _tensor(name: str, data_type: DataType, *dims: int) -> TensorSpec:
+    return TensorSpec(name, data_type, dims)
+
+
+def _optional(name: str, data_type: DataType, *dims: int) -> TensorSpec:
+    return TensorSpec(name, data_type, dims, optional=True)
+
+
+WHISPER = ModelSpec(
+    name="whisper",
+    inputs=(
+        # Exactly one of the two.
+        _optional("pcm16", DataType.INT16, -1),
+        _optional("pcm", DataType.FP32, -1),  # in [-1, 1]
+        _tensor("sample_rate", DataType.INT32, 1),
+        _optional("language", DataType.BYTES, 1),  # ISO 639-1; absent or empty: detected
+        _optional("prompt", DataType.BYTES, 1),  # words to expect: names, places, jargon
+        _optional("with_words", DataType.BOOL, 1),  # word times cost one more pass of the decoder
+    ),
+    outputs=(
+        _tensor("text", DataType.BYTES, 1),  # empty when nothing was said
+        _tensor("language", DataType.BYTES, 1),
+        _tensor("language_probability", DataType.FP32, 1),
+        _tensor("avg_logprob", DataType.FP32, 1),  # per token, natural log
+        _tensor("no_speech_prob", DataType.FP32, 1),
+        _tensor("compression_ratio", DataType.FP32, 1),  # bytes of text by its zlib length
+        _tensor("speech_s", DataType.FP32, 1),  # seconds that the VAD calls speech
+        _tensor("rejected", DataType.BYTES, 1),  # why the text is empty: silence, no_speech, low_confidence, loop
+        _tensor("words", DataType.BYTES, -1),
+        _tensor("word_times", DataType.FP32, -1, 2),  # start and end, seconds from the first sample
+        _tensor("word_probabilities", DataType.FP32, -1),
+    ),
+)
+
+VAD = ModelSpec(
+    name="vad",
+    inputs=(
+        _tensor("pcm", DataType.FP32, -1),  # 16 kHz in [-1, 1]; a multiple of VAD_WINDOW samples
+        _optional("state", DataType.FP32, 2, VAD_STATE),  # absent at the start of a stream
+        _optional("context", DataType.FP32, VAD_CONTEXT),  # absent at the start of a stream
+    ),
+    outputs=(
+        _tensor("probabilities", DataType.FP32, -1),  # of speech, one a window
+        _tensor("next_state", DataType.FP32, 2, VAD_STATE),
+        _tensor("next_context", DataType.FP32, VAD_CONTEXT),
+    ),
+)
+
+INTENT = ModelSpec(
+    name="intent",
+    inputs=(_tensor("text", DataType.BYTES, 1),),
+    outputs=(
+        _tensor("intent", DataType.BYTES, 1),  # one of INTENTS; empty for empty text
+        _tensor("confidence", DataType.FP32, 1),  # calibrated probability of that intent; 0 for empty text
+        _tensor("intent_scores", DataType.FP32, len(INTENTS)),  # calibrated probabilities in the order of INTENTS
+        _tensor("logits", DataType.FP32, len(INTENTS)),  # before calibration
+    ),
+)
+
+PIPER = ModelSpec(
+    name="piper",
+    inputs=(
+        _tensor("text", DataType.BYTES, 1),
+        _optional("length_scale", DataType.FP32, 1),  # 1.0 is the voice's own pace, 2.0 half as fast
+    ),
+    outputs=(
+        _tensor("pcm16", DataType.INT16, -1),  # one sentence a response
+        _tensor("sample_rate", DataType.INT32, 1),
+    ),
+    decoupled=True,
+)
+
+EMBEDDING = ModelSpec(
+    name="embedding",
+    inputs=(_tensor("text", DataType.BYTES, 1),),
+    outputs=(_tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),),  # unit length
+)
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING)}

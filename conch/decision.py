@@ -1,0 +1,61 @@
+"""The gate: execute, confirm, forward or ignore what was understood.
+
+Acting on noise or on a misheard word is the worst thing we can do, so every doubt ends one step lower.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    EXECUTE = "execute"
+    CONFIRM = "confirm"
+    FORWARD = "forward"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Both bounds are inclusive: a confidence equal to one has reached it."""
+
+    execute: float = 0.85
+    """Calibrated intent confidence from which a command is acted on."""
+    confirm: float = 0.80
+    """From here to `execute` we ask back; below, the text goes to the assistant."""
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+ASSISTANT_INTENTS = frozenset({"GENERAL_QUERY"})
+"""Intents that are nobody's command: they are forwarded, however sure we are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What the models made of an utterance."""
+
+    text: str
+    intent: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    action: Action
+    reason: str
+
+
+def decide(understood: Understanding, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Decision:
+    """The first rule that fits decides; a confidence that is not a number reaches no threshold."""
+    if not understood.text.strip():
+        return Decision(Action.IGNORE, "no speech")
+    if understood.intent in ASSISTANT_INTENTS:
+        return Decision(Action.FORWARD, f"{understood.intent} is for the assistant")
+    if understood.confidence >= thresholds.execute:
+        return Decision(Action.EXECUTE, f"confidence {understood.confidence:.3f} reaches {thresholds.execute}")
+    if understood.confidence >= thresholds.confirm:
+        return Decision(
+            Action.CONFIRM,
+            f"confidence {understood.confidence:.3f} is between {thresholds.confirm} and {thresholds.execute}",
+        )
+    return Decision(Action.FORWARD, f"confidence {understood.confidence:.3f} is below {thresholds.confirm}")

@@ -1,0 +1,1 @@
+"""What each served model does: arrays in, arrays out, no Triton."""

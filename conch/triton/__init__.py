@@ -1,0 +1,1 @@
+"""Between Triton's python back end and our models."""

@@ -1,0 +1,1 @@
+"""Model weights: the manifest, the download, the content-addressed cache."""

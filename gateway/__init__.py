@@ -1,0 +1,1 @@
+"""gRPC and HTTP in, answers out: the process between the edge and Triton."""

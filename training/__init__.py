@@ -1,0 +1,1 @@
+"""Models we train ourselves, from data to ONNX."""

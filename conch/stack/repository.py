@@ -1,0 +1,149 @@
+"""Fill the folders that Triton's models live in, in one direction: checkout → `repository/` → `live/`.
+
+`repository/` is for people and pipelines to update; `live/` is what Triton reads, written by us alone.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from conch.contracts.errors import Internal, NotFound
+
+logger = logging.getLogger(__name__)
+
+MODELS = "models"
+ENSEMBLES = "ensembles"
+"""Triton reads the two as repositories of their own."""
+
+SHIPPED = ".shipped.json"
+"""In `repository/`: the sha256 of every small file as we wrote it, to tell ours from those a person changed."""
+
+WeightFiles = Mapping[str, Mapping[str, Path]]
+"""Verified weight files: by `<model>/<version>`, then by the name the model opens."""
+
+_ENSEMBLE = re.compile(r'^\s*platform\s*:\s*"ensemble"', re.MULTILINE)
+
+
+def checkout() -> Path:
+    """The folder that holds model_repository/, ensembles/ and models.toml: where this package is run from."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "model_repository").is_dir():
+        raise Internal(f"no model_repository in {root}: run conch from a checkout")
+    return root
+
+
+def shipped_models(root: Path) -> list[str]:
+    """Names of the models and ensembles that a checkout holds."""
+    folders = [*(root / "model_repository").iterdir(), *(root / "ensembles").iterdir()]
+    return sorted(folder.name for folder in folders if (folder / "config.pbtxt").is_file())
+
+
+def fill_repository(root: Path, repository: Path, weights: WeightFiles, only: Collection[str] | None = None) -> None:
+    """Bring what the checkout ships into `repository`; a file that somebody changed there stays as it is.
+
+    Safe to repeat. Whatever the checkout does not ship (other models, other versions) is left alone.
+    """
+    names = shipped_models(root)
+    for name in only or ():
+        if name not in names:
+            raise NotFound(f"no model or ensemble {name}; the checkout has {', '.join(names)}")
+    repository.mkdir(parents=True, exist_ok=True)
+    record = repository / SHIPPED
+    hashes: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    for name in names if only is None else sorted(only):
+        parent = "model_repository" if (root / "model_repository" / name).is_dir() else "ensembles"
+        _ship(root / parent / name, repository / name, repository, hashes)
+        for version, files in weights.items():
+            if version.split("/")[0] == name:
+                for file, source in files.items():
+                    _place_weight(source, repository / version / file)
+    scratch = record.with_suffix(".part")
+    scratch.write_text(json.dumps(hashes, indent=1, sort_keys=True))
+    scratch.replace(record)
+
+
+def fill_live(repository: Path, live: Path) -> list[str]:
+    """Write `live` anew from `repository` and tell the names in it; call it only while no Triton reads it."""
+    staged = live.with_name(live.name + ".next")
+    shutil.rmtree(staged, ignore_errors=True)
+    (staged / MODELS).mkdir(parents=True)
+    (staged / ENSEMBLES).mkdir()
+    names = []
+    for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
+        reason = _unservable(folder)
+        if reason is not None:
+            logger.warning("%s is left out: %s", folder.name, reason)
+            continue
+        shelf = ENSEMBLES if _ENSEMBLE.search((folder / "config.pbtxt").read_text()) else MODELS
+        shutil.copytree(folder, staged / shelf / folder.name, copy_function=_link_or_copy, symlinks=True)
+        names.append(folder.name)
+    shutil.rmtree(live, ignore_errors=True)
+    staged.rename(live)
+    return names
+
+
+def _unservable(folder: Path) -> str | None:
+    if not (folder / "config.pbtxt").is_file():
+        return "it has no config.pbtxt"
+    if not any(path.is_dir() and path.name.isdigit() for path in folder.iterdir()):
+        return "it has no version folder"
+    return None
+
+
+def _ship(source: Path, target: Path, repository: Path, hashes: dict[str, str]) -> None:
+    for path in sorted(source.rglob("*")):
+        if not path.is_file() or "__pycache__" in path.parts:
+            continue
+        destination = target / path.relative_to(source)
+        key = str(destination.relative_to(repository))
+        wanted = _sha256(path)
+        if destination.is_file():
+            found = _sha256(destination)
+            if found == wanted:
+                hashes[key] = wanted
+                continue
+            if found != hashes.get(key):
+                logger.warning("%s was changed by hand and stays as it is", destination)
+                continue
+        _copy(path, destination)
+        hashes[key] = wanted
+
+
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    scratch = destination.with_name(destination.name + ".part")
+    shutil.copyfile(source, scratch)
+    scratch.replace(destination)
+
+
+def _place_weight(source: Path, destination: Path) -> None:
+    """A hard link to the cache's read-only file, or a copy across file systems."""
+    if destination.exists() and destination.samefile(source):
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    scratch = destination.with_name(destination.name + ".part")
+    scratch.unlink(missing_ok=True)
+    _link_or_copy(source, scratch)
+    scratch.replace(destination)
+
+
+def _link_or_copy(source: str | Path, destination: str | Path) -> None:
+    # Only read-only files are shared: an edit of a small file in repository/ must not reach what Triton reads.
+    if not os.stat(source).st_mode & 0o222:
+        try:
+            os.link(source, destination)
+        except OSError:
+            pass
+        else:
+            return
+    shutil.copy2(source, destination)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

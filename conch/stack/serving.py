@@ -1,0 +1,112 @@
+"""A real Triton with some of our models and nothing else around it: for tests and benchmarks."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from conch.contracts.errors import Unavailable
+from conch.stack.repository import ENSEMBLES, MODELS, WeightFiles, checkout, fill_live, fill_repository
+from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running tritonserver."""
+
+    addresses: TritonAddresses
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def grpc(self) -> str:
+        return self.addresses.grpc
+
+    @property
+    def http(self) -> str:
+        return self.addresses.http
+
+    @property
+    def metrics(self) -> str:
+        return self.addresses.metrics
+
+
+@contextlib.contextmanager
+def serving(folder: Path, names: Collection[str], weights: WeightFiles, *, ready_s: float = 60.0) -> Iterator[Server]:
+    """Serve the checkout's models and ensembles of these names, materialised under `folder`."""
+    fill_repository(checkout(), folder / "repository", weights, only=names)
+    fill_live(folder / "repository", folder / "live")
+    repositories = [folder / "live" / MODELS, folder / "live" / ENSEMBLES]
+    with serving_repositories(folder, repositories, ready_s=ready_s) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving_repositories(
+    folder: Path,
+    repositories: Sequence[Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    ready_s: float = 60.0,
+) -> Iterator[Server]:
+    """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    installation = TritonInstallation.prepare(folder / "backends")
+    addresses = TritonAddresses(*(f"{HOST}:{port}" for port in _free_ports(3)))
+    log = folder / "triton.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            installation.command(repositories, addresses),
+            env=installation.environment({**os.environ, **(environment or {})}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        server = Server(addresses, process, log)
+        _await_models(server, ready_s)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _await_models(server: Server, ready_s: float) -> None:
+    deadline = time.monotonic() + ready_s
+    while True:
+        if server.process.poll() is not None:
+            raise Unavailable(f"tritonserver ended with {server.process.returncode}:\n{_tail(server.log)}")
+        with contextlib.suppress(httpx.HTTPError):
+            # The port opens when every model is loaded or has failed to.
+            index = httpx.post(f"http://{server.http}/v2/repository/index", timeout=5.0).json()
+            failed = [f"{model['name']}: {model.get('reason')}" for model in index if model.get("state") != "READY"]
+            if failed:
+                raise Unavailable(f"models failed to load: {'; '.join(failed)}\n{_tail(server.log)}")
+            return
+        if time.monotonic() > deadline:
+            raise Unavailable(f"tritonserver is not ready after {ready_s} s:\n{_tail(server.log)}")
+        time.sleep(0.05)
+
+
+def _tail(log: Path, lines: int = 30) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

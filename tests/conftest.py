@@ -1,0 +1,77 @@
+"""What tests share: verified weights, speech made by Piper, and real Tritons that serve our models."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from conch.stack.repository import WeightFiles
+from conch.stack.serving import Server
+from conch.stack.serving import serving as serve
+
+Speech = npt.NDArray[np.int16]
+
+
+def _weight_files() -> WeightFiles:
+    root = Path("/tmp/weights")
+    return {f"{model.name}/1": {file.name: file for file in model.iterdir()} for model in root.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`weights("whisper")` is a folder like the model's version folder: its weights, and what the checkout commits."""
+    files = _weight_files()
+    folders: dict[str, Path] = {}
+
+    def folder(model: str) -> Path:
+        if model not in folders:
+            folders[model] = tmp_path_factory.mktemp(model)
+            for name, path in files.get(f"{model}/1", {}).items():
+                (folders[model] / name).symlink_to(path)
+            committed = Path(__file__).parents[1] / "model_repository" / model / "1"
+            for path in committed.iterdir() if committed.is_dir() else ():
+                if path.suffix != ".py":
+                    (folders[model] / path.name).symlink_to(path)
+        return folders[model]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """`serving("whisper", "vad")` is a real tritonserver with these models or ensembles, kept for the whole run."""
+    servers: dict[frozenset[str], Server] = {}
+    with contextlib.ExitStack() as running:
+
+        def start(*names: str) -> Server:
+            key = frozenset(names)
+            if key not in servers:
+                folder = tmp_path_factory.mktemp("triton")
+                servers[key] = running.enter_context(serve(folder, key, _weight_files()))
+            return servers[key]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def spoken(weights: Callable[[str], Path]) -> Callable[[str], Speech]:
+    """`spoken("Call John.")` is Piper's speech of it: 16 kHz mono, 16 bit."""
+    import soxr
+    from conch.models.base import ModelContext, Row, strings
+    from conch.models.piper import Piper
+
+    piper = Piper.load(ModelContext(weights("piper")))
+    made: dict[str, Speech] = {}
+
+    def speech(text: str) -> Speech:
+        if text not in made:
+            sentences = list(piper.stream(Row({"text": strings([text])})))
+            pcm = np.concatenate([sentence["pcm16"] for sentence in sentences])
+            rate = int(sentences[0]["sample_rate"].item())
+            made[text] = soxr.resample(pcm, rate, 16_000, quality="HQ")
+        return made[text]
+
+    return speech

@@ -1,13 +1,13 @@
 """Checked weight files, one for each content: `~/.cache/conch/weights/<sha256>`.
 
-    verified_weights("whisper")     # {"model.bin": Path(...), ...} to link into a version's folder, or an error
+    verified_weights(["whisper"])   # {"whisper/1": {"model.bin": Path(...), ...}}, or an error that says what is wrong
 
 Files are read-only and meant to be hard-linked from. Two models that share a file share its bytes.
 """
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from conch.contracts.errors import Unavailable
@@ -75,12 +75,17 @@ def check_content(path: Path, file: WeightFile) -> None:
 
 
 def verified_weights(
-    model: str, version: int = 1, *, manifest: Manifest | None = None, cache: WeightCache | None = None
-) -> dict[str, Path]:
-    """Checked files of a model's version by their names in its folder: what `conch up` links there.
+    models: Collection[str] | None = None, *, manifest: Manifest | None = None, cache: WeightCache | None = None
+) -> dict[str, dict[str, Path]]:
+    """Checked files by `<model>/<version>`, then by name: what `conch up` links into the repository's folders.
 
-    Empty for a model that needs none. Raises WeightsMissing or WeightsDamaged with file, expected and found.
+    Of the models named, of which some may need none; None means all that serving needs. Raises WeightsMissing or
+    WeightsDamaged, which name file, expected and found.
     """
     manifest = manifest or Manifest.read()
     cache = cache or WeightCache(default_root())
-    return {file.file: cache.verify(file) for file in manifest.files_of(model, version)}
+    checked: dict[str, dict[str, Path]] = {}
+    for file in manifest.needed:
+        if models is None or file.model in models:
+            checked.setdefault(f"{file.model}/{file.version}", {})[file.file] = cache.verify(file)
+    return checked

@@ -31,17 +31,17 @@ from conch.triton.tensors import check_inputs, to_triton
 
 logger = logging.getLogger(__name__)
 
-CODES: dict[type[ConchError], int] = {
-    InvalidRequest: pb_utils.TritonError.INVALID_ARG,
-    NotFound: pb_utils.TritonError.NOT_FOUND,
+CODES: dict[type[ConchError], str] = {
+    InvalidRequest: "INVALID_ARG",
+    NotFound: "NOT_FOUND",
     # The next four have no code of their own in the python back end: clients retry UNAVAILABLE, and not INVALID_ARG.
-    Unauthenticated: pb_utils.TritonError.INVALID_ARG,
-    PermissionDenied: pb_utils.TritonError.INVALID_ARG,
-    TooMuch: pb_utils.TritonError.UNAVAILABLE,
-    DeadlineExceeded: pb_utils.TritonError.UNAVAILABLE,
-    Cancelled: pb_utils.TritonError.CANCELLED,
-    Unavailable: pb_utils.TritonError.UNAVAILABLE,
-    Internal: pb_utils.TritonError.INTERNAL,
+    Unauthenticated: "INVALID_ARG",
+    PermissionDenied: "INVALID_ARG",
+    TooMuch: "UNAVAILABLE",
+    DeadlineExceeded: "UNAVAILABLE",
+    Cancelled: "CANCELLED",
+    Unavailable: "UNAVAILABLE",
+    Internal: "INTERNAL",
 }
 
 
@@ -126,7 +126,9 @@ class TritonModel:
                 answer = error
         self._counts.refused(type(answer).__name__)
         message = f"model {self._name}: {answer.message}"
-        return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, CODES[type(answer)]))
+        # pb_utils gets its classes only after our modules are imported: CODES holds names.
+        code = getattr(pb_utils.TritonError, CODES[type(answer)])
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))
 
 
 class _Counts:

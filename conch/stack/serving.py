@@ -56,7 +56,10 @@ def serving_repositories(
     environment: Mapping[str, str] | None = None,
     ready_s: float = 60.0,
 ) -> Iterator[Server]:
-    """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files."""
+    """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files.
+
+    The stub ignores PYTHONPATH: modules a model needs stand beside its model.py or are installed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     installation = TritonInstallation.prepare(folder / "backends")
     addresses = TritonAddresses(*(f"{HOST}:{port}" for port in _free_ports(3)))

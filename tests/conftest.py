@@ -8,28 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from conch.stack.repository import WeightFiles
 from conch.stack.serving import Server
 from conch.stack.serving import serving as serve
+from conch.weights.cache import verified_weights
 
 Speech = npt.NDArray[np.int16]
-
-
-def _weight_files() -> WeightFiles:
-    root = Path("/tmp/weights")
-    return {f"{model.name}/1": {file.name: file for file in model.iterdir()} for model in root.iterdir()}
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`weights("whisper")` is a folder like the model's version folder: its weights, and what the checkout commits."""
-    files = _weight_files()
     folders: dict[str, Path] = {}
 
     def folder(model: str) -> Path:
         if model not in folders:
             folders[model] = tmp_path_factory.mktemp(model)
-            for name, path in files.get(f"{model}/1", {}).items():
+            for name, path in verified_weights([model]).get(f"{model}/1", {}).items():
                 (folders[model] / name).symlink_to(path)
             committed = Path(__file__).parents[1] / "model_repository" / model / "1"
             for path in committed.iterdir() if committed.is_dir() else ():
@@ -50,7 +44,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
             key = frozenset(names)
             if key not in servers:
                 folder = tmp_path_factory.mktemp("triton")
-                servers[key] = running.enter_context(serve(folder, key, _weight_files()))
+                servers[key] = running.enter_context(serve(folder, key, verified_weights(key)))
             return servers[key]
 
         yield start

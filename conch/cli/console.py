@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from conch.contracts.errors import ConchError
 
@@ -30,5 +31,5 @@ def reporting_errors() -> Iterator[None]:
     try:
         yield
     except ConchError as error:
-        err.print(f"[bold red]{type(error).__name__}[/]: {error.message}", markup=True, soft_wrap=True)
+        err.print(f"[bold red]{type(error).__name__}[/]: {escape(error.message)}", soft_wrap=True)
         raise typer.Exit(FAILED) from None

@@ -54,6 +54,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 def spoken(weights: Callable[[str], Path]) -> Callable[[str], Speech]:
     """`spoken("Call John.")` is Piper's speech of it: 16 kHz mono, 16 bit."""
     import soxr
+
     from conch.models.base import ModelContext, Row, strings
     from conch.models.piper import Piper
 

@@ -5,6 +5,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
 
 import typer
 
+from conch.cli.demo import demo
+from conch.cli.embed import embed
+from conch.cli.speak import speak
+from conch.cli.transcribe import transcribe
+from conch.cli.understand import understand
+
 app = typer.Typer(
     name="conch",
     help="Inference serving with Triton at its centre.",
@@ -13,6 +19,9 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+
+for command in (demo, transcribe, understand, speak, embed):
+    app.command()(command)
 
 
 @app.callback()

@@ -37,7 +37,7 @@ def save_wav(path: Path, sentences: Iterable[SpokenSentence]) -> float:
         raise Internal("the voice said nothing")
     scratch = path.with_name(path.name + ".part")
     try:
-        with wave.open(str(scratch), "wb") as file:
+        with scratch.open("wb") as raw, wave.open(raw, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(spoken[0].sample_rate)

@@ -1,0 +1,115 @@
+"""README.md, executed: its blocks run in order against one stack, and print what README says.
+
+A `text` block after an `sh` or `python` block is that block's output; numbers and the spacing of tables may differ.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PREFERRED = {
+    "127.0.0.1:8021": ("gateway", "grpc"),
+    "127.0.0.1:8020": ("gateway", "http"),
+    "127.0.0.1:8011": ("triton", "grpc"),
+}
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    language: str
+    code: str
+    output: str | None
+
+
+def examples(text: str) -> list[Example]:
+    blocks = BLOCK.findall(text)
+    found = []
+    for at, (language, code) in enumerate(blocks):
+        if language in ("sh", "python"):
+            shown = blocks[at + 1][1] if at + 1 < len(blocks) and blocks[at + 1][0] == "text" else None
+            found.append(Example(language, code, shown))
+    return found
+
+
+def normalised(output: str) -> list[str]:
+    """Lines without what may differ between two runs: numbers, table rules, spacing."""
+    lines = [re.sub(r"[─━┏┓┗┛┡┩┌┐└┘├┤┬┴┼╇┳┻╌┄]+", "-", line) for line in output.splitlines()]
+    lines = [re.sub(r"-?\d+([.,]\d+)*", "#", line) for line in lines]
+    return [" ".join(line.split()) for line in lines if line.strip()]
+
+
+class Reader:
+    """Somebody who types README's blocks in, one after another."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "CONCH_STATE": str(folder / "state"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "COLUMNS": "120",
+        }
+
+    def run(self, example: Example) -> str:
+        code = self._with_real_addresses(example.code)
+        command = ["sh", "-e"] if example.language == "sh" else [sys.executable, "-"]
+        done = subprocess.run(
+            command,
+            input=code,
+            cwd=self._folder,
+            env=self._environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{example.code}\nended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def stop(self) -> None:
+        subprocess.run(["conch", "down"], env=self._environment, timeout=TIMEOUT_S, check=False, capture_output=True)
+
+    def _with_real_addresses(self, code: str) -> str:
+        status = subprocess.run(
+            ["conch", "status", "--json"], env=self._environment, capture_output=True, text=True, check=False
+        )
+        if status.returncode != 0:
+            return code
+        services = json.loads(status.stdout)["services"]
+        for preferred, (service, face) in PREFERRED.items():
+            code = code.replace(preferred, services[service]["addresses"][face])
+        return code
+
+
+@pytest.mark.timeout(600)
+def test_readme_does_what_it_says(tmp_path):
+    reader = Reader(tmp_path)
+    try:
+        for example in examples(README.read_text()):
+            printed = reader.run(example)
+            if example.output is not None:
+                assert normalised(printed) == normalised(example.output), example.code
+    finally:
+        reader.stop()
+
+
+def test_the_reader_finds_blocks_and_their_output():
+    assert examples("x\n```sh\nls\n```\n\n```text\na 1\n```\n```python\nprint()\n```\n") == [
+        Example("sh", "ls\n", "a 1\n"),
+        Example("python", "print()\n", None),
+    ]
+
+
+def test_numbers_and_table_rules_may_differ_and_words_may_not():
+    assert normalised("┏━━━━┓\n took 1.5 ms") == normalised("┏━┓\n\ntook   12.25 ms")
+    assert normalised("SUMMON_TEAM 0.9") != normalised("DIAL_PERSON 0.9")

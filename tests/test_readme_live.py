@@ -68,8 +68,7 @@ class Reader:
             cwd=self._folder,
             env=self._environment,
             text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=TIMEOUT_S,
             check=False,
         )

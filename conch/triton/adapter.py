@@ -11,38 +11,13 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from conch.contracts import metrics
-from conch.contracts.errors import (
-    Cancelled,
-    ConchError,
-    DeadlineExceeded,
-    Internal,
-    InvalidRequest,
-    NotFound,
-    PermissionDenied,
-    TooMuch,
-    Unauthenticated,
-    Unavailable,
-)
-from conch.contracts.identity import Identity
-from conch.models.base import Arrays, Model, ModelContext, RaggedModel, Row, StackedModel, StreamingModel
-from conch.triton.batching import Answer, Call, run
+from conch.contracts.errors import Cancelled, ConchError, InvalidRequest
+from conch.contracts.identity import ANONYMOUS
+from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
+from conch.triton.batching import Answer, Call, blamed, run
+from conch.triton.codes import code_name
 from conch.triton.identity import read_identity
-from conch.triton.tensors import check_inputs, to_triton
-
-logger = logging.getLogger(__name__)
-
-CODES: dict[type[ConchError], str] = {
-    InvalidRequest: "INVALID_ARG",
-    NotFound: "NOT_FOUND",
-    # The next four have no code of their own in the python back end: clients retry UNAVAILABLE, and not INVALID_ARG.
-    Unauthenticated: "INVALID_ARG",
-    PermissionDenied: "INVALID_ARG",
-    TooMuch: "UNAVAILABLE",
-    DeadlineExceeded: "UNAVAILABLE",
-    Cancelled: "CANCELLED",
-    Unavailable: "UNAVAILABLE",
-    Internal: "INTERNAL",
-}
+from conch.triton.tensors import from_triton, refuse_numpy, to_triton
 
 
 class TritonModel:
@@ -51,88 +26,91 @@ class TritonModel:
     model_class: ClassVar[type[Model]]
 
     def initialize(self, args: dict[str, str]) -> None:
-        _refuse_numpy_2()
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        config = json.loads(args["model_config"])
         self._name = args["model_name"]
+        # All stubs write into the server's one log.
+        form = f"%(levelname)s {self._name} %(name)s: %(message)s"
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
+        config = json.loads(args["model_config"])
         self._batched = int(config.get("max_batch_size", 0)) > 0
-        self._counts = _Counts(self._name, args["model_version"])
         try:
+            refuse_numpy(np.__version__)
             self._model = self.model_class.load(_context(args, config))
         except ConchError as error:
             raise pb_utils.TritonModelException(f"model {self._name}: {error.message}") from error
+        self._counts = _Counts(self._name, args["model_version"])
 
     def execute(self, requests: Sequence[Any]) -> list[Any] | None:
         if isinstance(self._model, StreamingModel):
             for request in requests:
                 self._stream(self._model, request)
             return None
-        if not isinstance(self._model, StackedModel | RaggedModel):
-            raise TypeError(f"{self.model_class.__name__} is none of the three kinds of models")
-        return self._answer(self._model, requests)
+        if isinstance(self._model, StackedModel | RaggedModel):
+            return self._answer(self._model, requests)
+        raise TypeError(f"{self.model_class.__name__} is none of the three kinds of models")
 
     def finalize(self) -> None:
         self._model.close()
 
     def _answer(self, model: StackedModel | RaggedModel, requests: Sequence[Any]) -> list[Any]:
-        answers: list[Answer] = [Internal("not run")] * len(requests)
-        calls: list[Call] = []
-        indices: list[int] = []
-        for index, request in enumerate(requests):
-            try:
-                calls.append(self._read(request))
-                indices.append(index)
-            except ConchError as error:
-                answers[index] = error
-        if calls:
-            self._counts.executed(sum(_rows(call) for call in calls))
-            for index, answer in zip(indices, run(model, calls), strict=True):
-                answers[index] = answer
-        return [self._response(answer) for answer in answers]
+        read = [self._read(request) for request in requests]
+        calls = [call for call in read if isinstance(call, Call)]
+        answers = iter(run(model, calls, self._counts.executed))
+        return [
+            self._response(next(answers), call.batch) if isinstance(call, Call) else self._refusal(call)
+            for call in read
+        ]
 
     def _stream(self, model: StreamingModel, request: Any) -> None:
         sender = request.get_response_sender()
+        call = self._read(request)
         try:
-            call = self._read(request)
-            if self._batched and call.batch != 1:
+            if not isinstance(call, Call):
+                raise call
+            if call.batch != 1:
                 raise InvalidRequest(f"the batch dimension is {call.batch}; a stream takes 1 row a request")
-            inputs = {name: array[0] for name, array in call.inputs.items()} if self._batched else call.inputs
             self._counts.executed(1)
-            for answer in model.stream(Row(inputs, call.identity)):
+            for answer in model.stream(call.row(0)):
                 if sender.is_cancelled():
                     raise Cancelled("the caller went away")
-                sender.send(self._response(_with_batch(answer) if self._batched else answer))
-        except ConchError as error:
-            sender.send(self._response(error))
-        except Exception:
-            logger.exception("model %s: stream failed", self._name)
-            sender.send(self._response(Internal("internal error")))
+                sender.send(self._response({name: array[np.newaxis] for name, array in answer.items()}, 1))
+        except Exception as error:  # noqa: BLE001 - an edge: what a model raises ends here
+            sender.send(self._refusal(blamed(error, call.identity if isinstance(call, Call) else ANONYMOUS)))
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
-    def _read(self, request: Any) -> Call:
-        if request.is_cancelled():
-            raise Cancelled("the caller went away")
-        identity: Identity = read_identity(request.parameters(), request.request_id())
-        arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
-        return Call(check_inputs(self.model_class.spec, arrays, self._batched), identity)
+    def _read(self, request: Any) -> Call | ConchError:
+        """The call with a batch dimension, whether Triton batches this model or not."""
+        identity = ANONYMOUS
+        try:
+            if request.is_cancelled():
+                return Cancelled("the caller went away")
+            identity = read_identity(request.parameters(), request.request_id())
+            arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            if not self._batched:
+                arrays = {name: array[np.newaxis] for name, array in arrays.items()}
+            return Call(from_triton(self.model_class.spec, arrays), identity)
+        except Exception as error:  # noqa: BLE001 - an edge: one request that cannot be read must not fail its neighbours
+            return blamed(error, identity)
 
-    def _response(self, answer: Answer) -> Any:
-        if not isinstance(answer, ConchError):
-            try:
-                outputs = to_triton(self.model_class.spec, answer)
-                return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
-            except Internal as error:
-                logger.error("model %s: %s", self._name, error.message)
-                answer = error
-        self._counts.refused(type(answer).__name__)
-        message = f"model {self._name}: {answer.message}"
-        # pb_utils gets its classes only after our modules are imported: CODES holds names.
-        code = getattr(pb_utils.TritonError, CODES[type(answer)])
-        return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))
+    def _response(self, answer: Answer, batch: int) -> Any:
+        if isinstance(answer, ConchError):
+            return self._refusal(answer)
+        try:
+            outputs: Arrays = to_triton(self.model_class.spec, answer, batch)
+        except Exception as error:  # noqa: BLE001 - an edge: an answer that cannot be sent must not fail its neighbours
+            return self._refusal(blamed(error, ANONYMOUS))
+        if not self._batched:
+            outputs = {name: array[0] for name, array in outputs.items()}
+        return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+
+    def _refusal(self, error: ConchError) -> Any:
+        """Triton's ensembles do not say which step failed: the model's name stands in every message."""
+        self._counts.refused(type(error).__name__)
+        code = getattr(pb_utils.TritonError, code_name(error))
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"model {self._name}: {error.message}", code))
 
 
 class _Counts:
-    """Metrics of one model, on Triton's own /metrics."""
+    """Metrics of one model's instance, on Triton's own /metrics."""
 
     # Triton refuses a family that one process registers twice, and keeps it while an instance holds it.
     _families: ClassVar[dict[str, Any]] = {}
@@ -149,9 +127,8 @@ class _Counts:
 
     def refused(self, reason: str) -> None:
         if reason not in self._refused:
-            self._refused[reason] = self._family(metrics.MODEL_REFUSED).Metric(
-                labels={**self._labels, "reason": reason}
-            )
+            labels = {**self._labels, "reason": reason}
+            self._refused[reason] = self._family(metrics.MODEL_REFUSED).Metric(labels=labels)
         self._refused[reason].increment(1)
 
     @classmethod
@@ -164,25 +141,10 @@ class _Counts:
 
 
 def _context(args: dict[str, str], config: dict[str, Any]) -> ModelContext:
-    parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
     return ModelContext(
         folder=Path(args["model_repository"]) / args["model_version"],
-        parameters=parameters,
+        parameters={name: value["string_value"] for name, value in config.get("parameters", {}).items()},
         device="gpu" if args["model_instance_kind"] == "GPU" else "cpu",
         device_id=int(args["model_instance_device_id"]),
         version=args["model_version"],
     )
-
-
-def _rows(call: Call) -> int:
-    return max((array.shape[0] for array in call.inputs.values() if array.ndim), default=1)
-
-
-def _with_batch(answer: Arrays) -> Arrays:
-    return {name: array[np.newaxis] for name, array in answer.items()}
-
-
-def _refuse_numpy_2() -> None:
-    # With numpy 2 every output of Triton 2.51's python back end has the right shape and 0 bytes, without an error.
-    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-        raise pb_utils.TritonModelException(f"numpy is {np.__version__}, Triton's python back end needs one below 2")

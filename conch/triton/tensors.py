@@ -1,6 +1,7 @@
-"""Hold a request's arrays against the model's spec, and turn BYTES into text and back."""
+"""Hold arrays against a model's spec on their way in and out, and turn BYTES into text and back.
 
-from collections.abc import Mapping
+All arrays here have the batch dimension first.
+"""
 
 import numpy as np
 
@@ -20,33 +21,67 @@ NUMPY_TYPES: dict[DataType, np.dtype] = {  # type: ignore[type-arg]
 }
 
 
-def check_inputs(spec: ModelSpec, arrays: Arrays, batched: bool) -> Arrays:
+def from_triton(spec: ModelSpec, arrays: Arrays) -> Arrays:
     """The same arrays, BYTES decoded; raises InvalidRequest naming the tensor and both sides of a disagreement."""
     unknown = sorted(arrays.keys() - {tensor.name for tensor in spec.inputs})
     if unknown:
-        raise InvalidRequest(f"input {unknown[0]} is not one of {[tensor.name for tensor in spec.inputs]}")
-    checked: dict[str, Array] = {}
-    for tensor in spec.inputs:
-        if tensor.name in arrays:
-            checked[tensor.name] = _check_input(tensor, arrays[tensor.name], batched)
-        elif not tensor.optional:
-            raise InvalidRequest(f"input {tensor.name} is missing")
-    return checked
+        raise InvalidRequest(f"input {unknown[0]} is not one of {', '.join(tensor.name for tensor in spec.inputs)}")
+    missing = [tensor.name for tensor in spec.inputs if tensor.name not in arrays and not tensor.optional]
+    if missing:
+        raise InvalidRequest(f"input {missing[0]} is missing")
+    return {tensor.name: _check_input(tensor, arrays[tensor.name]) for tensor in spec.inputs if tensor.name in arrays}
 
 
-def _check_input(tensor: TensorSpec, array: Array, batched: bool) -> Array:
-    dims = array.shape[1:] if batched else array.shape
-    if len(dims) != len(tensor.dims) or any(want not in (-1, got) for want, got in zip(tensor.dims, dims, strict=True)):
-        raise InvalidRequest(f"input {tensor.name} has shape {list(dims)}, the model takes {list(tensor.dims)}")
+def to_triton(spec: ModelSpec, arrays: Arrays, batch: int) -> Arrays:
+    """Every output of the spec in its type, text encoded; raises Internal where the model broke its own contract."""
+    return {tensor.name: _check_output(tensor, arrays, batch) for tensor in spec.outputs}
+
+
+def refuse_numpy(version: str) -> None:
+    # With numpy 2 every output of Triton 2.51's python back end has the right shape and 0 bytes, without an error.
+    if int(version.split(".")[0]) >= 2:
+        raise Internal(f"numpy is {version}, Triton's python back end needs one below 2")
+
+
+def _check_input(tensor: TensorSpec, array: Array) -> Array:
+    if not _fits(tensor, array):
+        raise InvalidRequest(f"input {tensor.name} has shape {list(array.shape[1:])}, the model takes {_dims(tensor)}")
     if tensor.data_type is DataType.BYTES:
         return _decode(tensor, array)
     want = NUMPY_TYPES[tensor.data_type]
     if array.dtype != want:
         raise InvalidRequest(f"input {tensor.name} holds {array.dtype}, the model takes {want}")
-    if tensor.data_type is DataType.FP32 and not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
-        raise InvalidRequest(f"input {tensor.name} has {bad} of {array.size} values that are NaN or infinite")
+    if tensor.data_type is DataType.FP32:
+        bad = array.size - int(np.isfinite(array).sum())
+        if bad:
+            raise InvalidRequest(f"input {tensor.name} has {bad} of {array.size} values that are NaN or infinite")
     return array
+
+
+def _check_output(tensor: TensorSpec, arrays: Arrays, batch: int) -> Array:
+    if tensor.name not in arrays:
+        raise Internal(f"output {tensor.name} was not computed")
+    array = arrays[tensor.name]
+    if not _fits(tensor, array) or array.shape[0] != batch:
+        raise Internal(f"output {tensor.name} has shape {list(array.shape)}, the contract is {[batch, *_dims(tensor)]}")
+    if tensor.data_type is DataType.BYTES:
+        return _encode(array)
+    want = NUMPY_TYPES[tensor.data_type]
+    if not np.can_cast(array.dtype, want, casting="same_kind"):
+        raise Internal(f"output {tensor.name} holds {array.dtype}, the contract is {want}")
+    return np.ascontiguousarray(array, dtype=want)
+
+
+def _fits(tensor: TensorSpec, array: Array) -> bool:
+    """Whether the shape behind the batch dimension is one the spec allows."""
+    dims = array.shape[1:]
+    return array.ndim == 1 + len(tensor.dims) and all(
+        want in (-1, got) for want, got in zip(tensor.dims, dims, strict=True)
+    )
+
+
+def _dims(tensor: TensorSpec) -> list[int]:
+    return list(tensor.dims)
 
 
 def _decode(tensor: TensorSpec, array: Array) -> Array:
@@ -57,19 +92,6 @@ def _decode(tensor: TensorSpec, array: Array) -> Array:
         except UnicodeDecodeError as error:
             raise InvalidRequest(f"input {tensor.name} is not UTF-8: {error.reason} at byte {error.start}") from None
     return decoded
-
-
-def to_triton(spec: ModelSpec, arrays: Arrays) -> Mapping[str, Array]:
-    """Every output of the spec in its type, text encoded; raises Internal where the model broke its own contract."""
-    outputs: dict[str, Array] = {}
-    for tensor in spec.outputs:
-        if tensor.name not in arrays:
-            raise Internal(f"output {tensor.name} was not computed")
-        array = arrays[tensor.name]
-        if tensor.data_type is DataType.BYTES:
-            array = _encode(array)
-        outputs[tensor.name] = np.ascontiguousarray(array, dtype=NUMPY_TYPES[tensor.data_type])
-    return outputs
 
 
 def _encode(array: Array) -> Array:

@@ -46,7 +46,7 @@ def list_models(
         return
     table = Table("model", "version", "state", "weights")
     for model in models:
-        table.add_row(model.name, model.version or "–", model.state or "–", model.weights)
+        table.add_row(model.name, model.version or "-", model.state or "-", model.weights)
     out.print(table)
 
 

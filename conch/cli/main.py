@@ -7,9 +7,11 @@ import typer
 
 from conch.cli.demo import demo
 from conch.cli.embed import embed
+from conch.cli.models import list_models
 from conch.cli.speak import speak
 from conch.cli.transcribe import transcribe
 from conch.cli.understand import understand
+from conch.cli.weights import pull
 
 app = typer.Typer(
     name="conch",
@@ -22,6 +24,8 @@ app.add_typer(models_app, name="models")
 
 for command in (demo, transcribe, understand, speak, embed):
     app.command()(command)
+models_app.command("list")(list_models)
+models_app.command("pull")(pull)
 
 
 @app.callback()

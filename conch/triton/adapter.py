@@ -72,10 +72,14 @@ class TritonModel:
             for answer in model.stream(call.row(0)):
                 if sender.is_cancelled():
                     raise Cancelled("the caller went away")
-                sender.send(self._response({name: array[np.newaxis] for name, array in answer.items()}, 1))
+                sender.send(self._sent({name: array[np.newaxis] for name, array in answer.items()}, 1))
         except Exception as error:  # noqa: BLE001 - an edge: what a model raises ends here
-            sender.send(self._refusal(blamed(error, call.identity if isinstance(call, Call) else ANONYMOUS)))
-        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            refusal = self._refusal(blamed(error, call.identity if isinstance(call, Call) else ANONYMOUS))
+            # In one message: for a caller with the header `triton_grpc_error` an error ends the stream, and whatever
+            # is sent after it ends the server (SIGSEGV in 2.51).
+            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        else:
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def _read(self, request: Any) -> Call | ConchError:
         """The call with a batch dimension, whether Triton batches this model or not."""
@@ -95,9 +99,12 @@ class TritonModel:
         if isinstance(answer, ConchError):
             return self._refusal(answer)
         try:
-            outputs: Arrays = to_triton(self.model_class.spec, answer, batch)
+            return self._sent(answer, batch)
         except Exception as error:  # noqa: BLE001 - an edge: an answer that cannot be sent must not fail its neighbours
             return self._refusal(blamed(error, ANONYMOUS))
+
+    def _sent(self, arrays: Arrays, batch: int) -> Any:
+        outputs = to_triton(self.model_class.spec, arrays, batch)
         if not self._batched:
             outputs = {name: array[0] for name, array in outputs.items()}
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])

@@ -15,7 +15,7 @@ from conch.contracts.errors import Cancelled, ConchError, InvalidRequest
 from conch.contracts.identity import ANONYMOUS
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
 from conch.triton.batching import Answer, Call, blamed, run
-from conch.triton.codes import code_name
+from conch.triton.codes import base_class, code_name
 from conch.triton.identity import read_identity
 from conch.triton.tensors import from_triton, refuse_numpy, to_triton
 
@@ -74,10 +74,10 @@ class TritonModel:
                     raise Cancelled("the caller went away")
                 sender.send(self._sent({name: array[np.newaxis] for name, array in answer.items()}, 1))
         except Exception as error:  # noqa: BLE001 - an edge: what a model raises ends here
-            refusal = self._refusal(blamed(error, call.identity if isinstance(call, Call) else ANONYMOUS))
-            # In one message: for a caller with the header `triton_grpc_error` an error ends the stream, and whatever
-            # is sent after it ends the server (SIGSEGV in 2.51).
-            sender.send(refusal, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            refusal = blamed(error, call.identity if isinstance(call, Call) else ANONYMOUS)
+            # In one message, and nothing after it: a caller's header `triton_grpc_error` ends its stream with an error,
+            # and what is sent after that can end the server (SIGSEGV in 2.51).
+            sender.send(self._stream_refusal(refusal), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
         else:
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
@@ -111,9 +111,16 @@ class TritonModel:
 
     def _refusal(self, error: ConchError) -> Any:
         """Triton's ensembles do not say which step failed: the model's name stands in every message."""
+        return self._error(error, error.message)
+
+    def _stream_refusal(self, error: ConchError) -> Any:
+        """Triton's streams carry no codes: the error's class stands in the message."""
+        return self._error(error, f"{base_class(error).__name__}: {error.message}")
+
+    def _error(self, error: ConchError, message: str) -> Any:
         self._counts.refused(type(error).__name__)
         code = getattr(pb_utils.TritonError, code_name(error))
-        return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"model {self._name}: {error.message}", code))
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"model {self._name}: {message}", code))
 
 
 class _Counts:

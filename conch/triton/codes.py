@@ -34,4 +34,9 @@ CODES: dict[type[ConchError], str] = {
 def code_name(error: ConchError) -> str:
     if isinstance(error, TooMuch) and error.retry_after_s is None:
         return "INVALID_ARG"  # too large for good: a retry would not help
-    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), "INTERNAL")
+    return CODES[base_class(error)]
+
+
+def base_class(error: ConchError) -> type[ConchError]:
+    """The class of contracts/errors.py that the error is, or is a kind of."""
+    return next((kind for kind in type(error).__mro__ if kind in CODES), Internal)

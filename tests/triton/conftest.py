@@ -272,6 +272,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, small_models: ModuleType) ->
     repository.write("unbatched", small_models.Ledger, max_batch_size=0)
     repository.write("double", small_models.Double)
     repository.write("countdown", small_models.Countdown, max_batch_size=1)
+    repository.write("pairs", small_models.Countdown, max_batch_size=2)
     repository.write_ensemble("chain", CHAIN)
     with (
         serving_repositories(folder, [repository.folder]) as server,

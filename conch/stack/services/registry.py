@@ -1,0 +1,25 @@
+"""Every service of the stack: a new one is one line here."""
+
+from collections.abc import Collection
+
+from conch.contracts.errors import InvalidRequest
+from conch.stack.service import Service
+from conch.stack.services.redis import Redis
+from conch.stack.services.triton import Triton
+
+SERVICES: tuple[type[Service], ...] = (Redis, Triton)
+
+
+def chosen(only: Collection[str] = ()) -> list[Service]:
+    """New ones of these names and of all that they need; of all where none is named."""
+    by_name = {service.name: service for service in SERVICES}
+    for name in only:
+        if name not in by_name:
+            raise InvalidRequest(f"there is no service {name!r}; there are {', '.join(by_name)}")
+    wanted, waiting = set[str](), list(only or by_name)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += by_name[name].needs
+    return [service() for name, service in by_name.items() if name in wanted]

@@ -1,0 +1,59 @@
+"""Triton, with every model: a real tritonserver, from the nvidia-pytriton wheel."""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from conch.stack.processes import ProcessMark, session_members
+from conch.stack.repository import ENSEMBLES, MODELS, checkout, fill_live, fill_repository
+from conch.stack.service import Hopeless, Launch, Probe, Service, Site
+from conch.stack.shm import PREFIX, STRAY_S, prefix_of, sweep
+from conch.stack.triton import TritonAddresses, TritonInstallation
+from conch.stack.triton_probe import TritonProbe
+from conch.weights.cache import verified_weights
+
+
+class Triton(Service):
+    name: ClassVar[str] = "triton"
+    ports: ClassVar[dict[str, int]] = {"grpc": 8011, "http": 8010, "metrics": 8012}
+    start_s: ClassVar[float] = 120.0
+    look_every_s: ClassVar[float] = 0.5
+    drain_s: ClassVar[float] = 15.0
+
+    def __init__(self) -> None:
+        self._starts = 0
+
+    def prepare(self, site: Site) -> None:
+        """Checked weights and the checkout's models into `repository/`, all that is there into `live/`."""
+        weights = verified_weights()
+        fill_repository(checkout(), site.folder.repository, weights)
+        if not fill_live(site.folder.repository, site.folder.root / "live"):
+            raise Hopeless(f"there is no model in {site.folder.repository}")
+        TritonInstallation.prepare(self._backends(site))
+
+    def launch(self, site: Site) -> Launch:
+        installation = TritonInstallation.prepare(self._backends(site))
+        addresses = TritonAddresses(**site.addresses[self.name])
+        live = site.folder.root / "live"
+        command = installation.command(
+            [live / MODELS, live / ENSEMBLES], addresses, config_name="gpu" if site.settings.gpu else None
+        )
+        command.append(f"--backend-config=python,shm-region-prefix-name={prefix_of(site.folder.root)}")
+        self._starts += 1
+        return Launch(command, installation.environment(os.environ))
+
+    def probe(self, site: Site, process: ProcessMark) -> Probe:
+        return TritonProbe(
+            site.addresses[self.name]["http"], process, site.folder.live_models, first_start=self._starts == 1
+        )
+
+    def drained(self, process: ProcessMark) -> bool:
+        """Its stubs are gone: it waits only for those that had died before, and would for as long as it may."""
+        return session_members(process) == [process]
+
+    def sweep(self, site: Site) -> None:
+        sweep(prefix_of(site.folder.root))
+        sweep(PREFIX, older_than_s=STRAY_S)
+
+    def _backends(self, site: Site) -> Path:
+        return site.folder.data / self.name / "backends"

@@ -1,0 +1,222 @@
+"""Whether a Triton works: every model infers. Triton's own health is not asked: it stays well when a model is dead.
+
+A model that answers others is left alone; an idle one is asked every few seconds. A dead stub is seen at once, among
+the server's processes. Both are healed by a load.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conch.contracts.specs import PIPER, VAD, VAD_WINDOW, WHISPER
+from conch.stack.failures import Failures, Patience
+from conch.stack.processes import ProcessMark
+from conch.stack.service import Hopeless, NotYet, Probe, Sick
+from conch.stack.stubs import Stubs
+from conch.stack.triton_http import TritonHttp, Unanswered
+
+logger = logging.getLogger(__name__)
+
+ASK_EVERY_S = 5.0
+"""An idle model."""
+DEADLINE_S = 2.0
+FIRST_DEADLINE_S = 20.0
+"""Of the inference that shows a model to be ready: it may be the one that warms it up."""
+HUNG_S = 30.0
+"""Without any answer for so long, a model is hung and not busy."""
+LOAD_S = 8.0
+"""A load can hang for good; then the server is started again."""
+
+SAMPLES: Mapping[str, Mapping[str, list[Any]]] = {
+    WHISPER.name: {"pcm16": [0] * 1600, "sample_rate": [16_000]},
+    VAD.name: {"pcm": [0.0] * VAD_WINDOW},
+    PIPER.name: {"text": ["a"]},
+}
+"""Where a required input full of zeros, or of one word, would be refused."""
+
+_DEAD_STUB = "Stub process"
+
+
+class SickModel(Sick):
+    """One model does not infer, the others do."""
+
+    def __init__(self, model: str, message: str, *, hung: bool = False) -> None:
+        super().__init__(f"model {model} {message}")
+        self.model = model
+        self.hung = hung
+        """What it is doing will not end."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is known of a model that should infer."""
+
+    config: Mapping[str, Any]
+    answered: int = -1
+    alive_at: float = -math.inf
+    refusals: int = 0
+    """In a row, that say its stub is dead."""
+
+
+class TritonProbe(Probe):
+    """`first_start`: a model that cannot be loaded then is a mistake to be mended, later it is one to be borne."""
+
+    def __init__(
+        self,
+        address: str,
+        process: ProcessMark,
+        live_models: Path,
+        first_start: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._address = address
+        self._live_models = live_models
+        self._first_start = first_start
+        self._clock = clock
+        self._stubs = Stubs(process)
+        self._watched: dict[str, Watched] = {}
+        self._asked_at = -math.inf
+        self._dead: set[str] = set()
+        self._heals: dict[str, Failures] = {}
+        self._healed_at: dict[str, float] = {}
+
+    async def ready(self) -> None:
+        async with TritonHttp(self._address) as triton:
+            try:
+                await self._list_models(triton)
+                await asyncio.gather(*(self._await_answer(triton, model) for model in self._watched))
+            except Unanswered as error:
+                raise NotYet(error.message) from error
+        await asyncio.to_thread(self._stubs.refresh)
+
+    async def look(self) -> None:
+        self._stubs.end_retired(self._clock())
+        self._dead |= self._stubs.dead_models()
+        for model in sorted(self._dead):
+            raise SickModel(model, "has lost its python stub")
+        if self._clock() - self._asked_at < ASK_EVERY_S:
+            return
+        self._asked_at = self._clock()
+        await asyncio.to_thread(self._stubs.refresh)
+        try:
+            async with TritonHttp(self._address) as triton:
+                await self._list_models(triton)
+                answered = await triton.answered()
+                results = await asyncio.gather(
+                    *(self._look_at(triton, model, answered.get(model, 0)) for model in self._watched)
+                )
+        except Unanswered as error:
+            self._asked_at = -math.inf
+            raise Sick(error.message, certain=False) from error
+        for sick in filter(None, results):
+            raise sick
+
+    async def heal(self, sick: Sick) -> None:
+        if not isinstance(sick, SickModel):
+            raise sick
+        model = sick.model
+        failures = self._heals.setdefault(model, Failures(Patience()))
+        delay_s = failures.count(self._clock() - self._healed_at.get(model, self._clock()))
+        if delay_s is None:
+            raise Sick(f"{sick.message}, {failures.in_a_row} times in a row")
+        await asyncio.sleep(delay_s)
+        # Triton does not end the stubs beside a dead one when it loads the model anew.
+        self._stubs.retire(model, self._clock() + (0.0 if sick.hung else HUNG_S))
+        self._stubs.end_retired(self._clock())
+        self._mark_as_changed(model)
+        try:
+            async with TritonHttp(self._address) as triton:
+                if reason := await triton.load(model, LOAD_S):
+                    raise Sick(f"model {model} cannot be loaded again: {reason}")
+                await self._await_answer(triton, model)
+        except (Unanswered, NotYet) as error:
+            raise Sick(f"model {model} does not infer after a load: {error.message}") from error
+        await asyncio.to_thread(self._stubs.refresh)
+        self._dead.discard(model)
+        self._healed_at[model] = self._clock()
+        self._asked_at = -math.inf
+
+    async def _list_models(self, triton: TritonHttp) -> None:
+        """Watch the models that Triton calls ready, but for ensembles: those are as well as their steps."""
+        ready: set[str] = set()
+        for model in await triton.models():
+            if model.state == "READY":
+                ready.add(model.name)
+            elif model.state == "LOADING":
+                if not self._watched:
+                    raise NotYet(f"model {model.name} is loading")
+            elif not self._watched and model.reason != "unloaded":
+                self._complain(f"model {model.name} cannot be loaded: {model.reason or model.state}")
+        for name in ready - self._watched.keys():
+            config = await triton.config(name)
+            if config.get("platform") != "ensemble":
+                self._watched[name] = Watched(config, alive_at=self._clock())
+        for name in self._watched.keys() - ready:
+            del self._watched[name]
+
+    def _complain(self, message: str) -> None:
+        if self._first_start:
+            raise Hopeless(message)
+        logger.error("%s; the others are served", message)
+
+    async def _await_answer(self, triton: TritonHttp, model: str) -> None:
+        watched = self._watched[model]
+        error = await triton.infer(watched.config, sample(watched.config), FIRST_DEADLINE_S)
+        if error and (model in SAMPLES or _DEAD_STUB in error):
+            raise NotYet(f"model {model} does not infer: {error}")
+        watched.alive_at, watched.refusals = self._clock(), 0
+
+    async def _look_at(self, triton: TritonHttp, model: str, answered: int) -> SickModel | None:
+        watched = self._watched[model]
+        if answered != watched.answered:
+            watched.answered, watched.alive_at, watched.refusals = answered, self._clock(), 0
+            return None
+        try:
+            error = await triton.infer(watched.config, sample(watched.config), DEADLINE_S)
+        except Unanswered:
+            error = "Request timeout expired"
+        if _DEAD_STUB in error:
+            # Said also of one that had no processor for a second: look again at once.
+            watched.refusals += 1
+            self._asked_at = -math.inf
+            return SickModel(model, f"does not infer: {error}") if watched.refusals > 1 else None
+        watched.refusals = 0
+        if "timeout expired" in error or "maximum queue size" in error:
+            silent_s = self._clock() - watched.alive_at
+            if silent_s > HUNG_S:
+                return SickModel(model, f"has not answered for {silent_s:.0f} s", hung=True)
+            return None
+        watched.alive_at = self._clock()
+        return None
+
+    def _mark_as_changed(self, model: str) -> None:
+        # A load of a model that has not changed since it was loaded does nothing, even where its stub is dead.
+        for version in (self._live_models / model).iterdir():
+            if version.is_dir() and version.name.isdigit():
+                os.utime(version)
+
+
+def sample(config: Mapping[str, Any]) -> Mapping[str, list[Any]]:
+    """The smallest request a model may be asked; for a model of unknown meaning, one that it may refuse."""
+    if (known := SAMPLES.get(config["name"])) is not None:
+        return known
+    inputs: dict[str, list[Any]] = {}
+    for tensor in config["input"]:
+        if not tensor.get("optional"):
+            size = math.prod(max(1, int(dim)) for dim in tensor["dims"])
+            inputs[tensor["name"]] = [_filler(tensor["data_type"])] * size
+    return inputs
+
+
+def _filler(data_type: str) -> Any:
+    if data_type == "TYPE_STRING":
+        return "hello"
+    if data_type == "TYPE_BOOL":
+        return False
+    return 0.0 if data_type.startswith(("TYPE_FP", "TYPE_BF")) else 0

@@ -67,6 +67,8 @@ class TritonInstallation:
             f"--cache-directory={self.caches}",
             "--model-control-mode=explicit",
             "--load-model=*",
+            # Our configs are complete; to complete one, Triton starts the python stub once more before each load.
+            "--disable-auto-complete-config",
             # One model that fails to load must not end those that do (and readiness is probed by inference).
             "--exit-on-error=false",
             "--strict-readiness=false",

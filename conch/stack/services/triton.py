@@ -16,6 +16,7 @@ from conch.weights.cache import verified_weights
 class Triton(Service):
     name: ClassVar[str] = "triton"
     ports: ClassVar[dict[str, int]] = {"grpc": 8011, "http": 8010, "metrics": 8012}
+    needs: ClassVar[tuple[str, ...]] = ("redis",)  # models may read it
     start_s: ClassVar[float] = 120.0
     look_every_s: ClassVar[float] = 0.5
     drain_s: ClassVar[float] = 15.0

@@ -6,6 +6,8 @@ Acting on noise or on a misheard word is the worst thing we can do, so every dou
 from dataclasses import dataclass
 from enum import StrEnum
 
+from conch.contracts.specs import INTENTS
+
 
 class Action(StrEnum):
     EXECUTE = "execute"
@@ -29,6 +31,9 @@ DEFAULT_THRESHOLDS = Thresholds()
 ASSISTANT_INTENTS = frozenset({"GENERAL_QUERY"})
 """Intents that are nobody's command: they are forwarded, however sure we are."""
 
+COMMAND_INTENTS = frozenset(INTENTS) - ASSISTANT_INTENTS
+"""What may be acted on; an intent that we do not know is forwarded too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
@@ -46,11 +51,15 @@ class Decision:
 
 
 def decide(understood: Understanding, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Decision:
-    """The first rule that fits decides; a confidence that is not a number reaches no threshold."""
+    """The first rule that fits decides; a confidence that is no probability reaches no threshold."""
     if not understood.text.strip():
         return Decision(Action.IGNORE, "no speech")
     if understood.intent in ASSISTANT_INTENTS:
         return Decision(Action.FORWARD, f"{understood.intent} is for the assistant")
+    if understood.intent not in COMMAND_INTENTS:
+        return Decision(Action.FORWARD, f"{understood.intent or 'no intent'} is no command of ours")
+    if not 0 <= understood.confidence <= 1:
+        return Decision(Action.FORWARD, f"confidence {understood.confidence} is no probability")
     if understood.confidence >= thresholds.execute:
         return Decision(Action.EXECUTE, f"confidence {understood.confidence:.3f} reaches {thresholds.execute}")
     if understood.confidence >= thresholds.confirm:

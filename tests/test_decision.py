@@ -1,0 +1,105 @@
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from conch.contracts.specs import INTENTS
+from conch.decision import ASSISTANT_INTENTS, Action, Decision, Thresholds, Understanding, decide
+
+COMMANDS = sorted(set(INTENTS) - ASSISTANT_INTENTS)
+COURAGE = [Action.FORWARD, Action.CONFIRM, Action.EXECUTE]
+"""From the least to the most that may come of a command."""
+
+confidences = st.floats(allow_nan=True, allow_infinity=True)
+intents = st.sampled_from([*INTENTS, "", "SOMETHING_NEW"])
+thresholds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(lambda pair: Thresholds(max(pair), min(pair)))
+
+
+def action(intent: str, confidence: float, text: str = "call John") -> Action:
+    return decide(Understanding(text, intent, confidence)).action
+
+
+@pytest.mark.parametrize("intent", COMMANDS)
+@pytest.mark.parametrize(
+    ("confidence", "expected"),
+    [
+        (1.0, Action.EXECUTE),
+        (0.85, Action.EXECUTE),
+        (math.nextafter(0.85, 0), Action.CONFIRM),
+        (0.80, Action.CONFIRM),
+        (math.nextafter(0.80, 0), Action.FORWARD),
+        (0.0, Action.FORWARD),
+    ],
+)
+def test_a_command_is_executed_from_0_85_and_confirmed_from_0_80(intent, confidence, expected):
+    assert action(intent, confidence) is expected
+
+
+@pytest.mark.parametrize("intent", sorted(ASSISTANT_INTENTS))
+@given(confidence=confidences)
+def test_a_question_goes_to_the_assistant_however_sure_we_are(intent, confidence):
+    assert action(intent, confidence) is Action.FORWARD
+
+
+@given(text=st.text(alphabet=" \t\r\n\u00a0\u2003\u3000"), intent=intents, confidence=confidences)
+def test_no_speech_is_ignored_whatever_the_models_make_of_it(text, intent, confidence):
+    assert decide(Understanding(text, intent, confidence)) == Decision(Action.IGNORE, "no speech")
+
+
+@given(text=st.text(min_size=1), intent=intents, confidence=confidences)
+def test_speech_is_never_ignored(text, intent, confidence):
+    assume(text.strip())
+    assert action(intent, confidence, text) is not Action.IGNORE
+
+
+@given(intent=intents, confidence=confidences, limits=thresholds)
+def test_a_confidence_that_is_no_probability_never_acts(intent, confidence, limits):
+    assume(not 0 <= confidence <= 1)
+    assert decide(Understanding("call John", intent, confidence), limits).action is Action.FORWARD
+
+
+@given(confidence=confidences, intent=st.text())
+def test_an_intent_that_is_no_command_of_ours_never_acts(intent, confidence):
+    assume(intent not in COMMANDS)
+    assert action(intent, confidence) is Action.FORWARD
+
+
+@given(intent=intents, pair=st.tuples(st.floats(0, 1), st.floats(0, 1)), limits=thresholds)
+def test_more_confidence_never_does_less(intent, pair, limits):
+    less, more = (
+        COURAGE.index(decide(Understanding("call John", intent, confidence), limits).action)
+        for confidence in sorted(pair)
+    )
+    assert less <= more
+
+
+@given(intent=intents, confidence=confidences, limits=thresholds)
+def test_nothing_is_executed_below_the_bound_that_was_given(intent, confidence, limits):
+    chosen = decide(Understanding("call John", intent, confidence), limits).action
+    if chosen is Action.EXECUTE:
+        assert confidence >= limits.execute
+    if chosen is Action.CONFIRM:
+        assert limits.confirm <= confidence < limits.execute
+
+
+def test_the_reason_says_both_numbers():
+    assert decide(Understanding("call John", "DIAL_PERSON", 0.9)).reason == "confidence 0.900 reaches 0.85"
+    assert decide(Understanding("call John", "DIAL_PERSON", 0.82)).reason == (
+        "confidence 0.820 is between 0.8 and 0.85"
+    )
+    assert decide(Understanding("call John", "DIAL_PERSON", 0.5)).reason == "confidence 0.500 is below 0.8"
+
+
+@pytest.mark.parametrize(
+    ("intent", "confidence", "reason"),
+    [
+        ("DIAL_PERSON", math.nan, "confidence nan is no probability"),
+        ("DIAL_PERSON", 1.5, "confidence 1.5 is no probability"),
+        ("SELF_DESTRUCT", 0.99, "SELF_DESTRUCT is no command of ours"),
+        ("", 0.99, "no intent is no command of ours"),
+        ("GENERAL_QUERY", 0.99, "GENERAL_QUERY is for the assistant"),
+    ],
+)
+def test_the_reason_to_forward_is_told(intent, confidence, reason):
+    assert decide(Understanding("call John", intent, confidence)) == Decision(Action.FORWARD, reason)

@@ -1,6 +1,6 @@
 """Hold a model's config.pbtxt against its spec, and against what every config of ours promises.
 
-Each check gives its findings as sentences; a config without findings is right.
+A check gives its findings as sentences; a config without any is right.
 """
 
 import ast

@@ -69,6 +69,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 CPU := build gateway bridge streaming models piper stack
 DEV := $(CPU) training dev
 GPU := build models piper gpu
+GATEWAY := gateway
 
 # UPGRADE=--upgrade takes newer versions; without it what is locked stays wherever it still fits.
 lock: $(VENV)/.dev
@@ -76,6 +77,7 @@ lock: $(VENV)/.dev
 	$(COMPILE) $(DEV:%=--extra %) --constraints requirements/cpu.lock --output-file requirements/dev.lock
 	$(COMPILE) $(GPU:%=--extra %) --constraints requirements/cpu.lock --excludes requirements/gpu.excludes \
 		--output-file requirements/gpu.lock
+	$(COMPILE) $(GATEWAY:%=--extra %) --constraints requirements/cpu.lock --output-file requirements/gateway.lock
 
 # A stamp is written last: an install that fails fails again the next time.
 $(VENV)/.cpu: requirements/cpu.lock pyproject.toml | $(VENV)/.made

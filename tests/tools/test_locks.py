@@ -13,6 +13,7 @@ LOCKS = {
     "cpu": ["build", "gateway", "bridge", "streaming", "models", "piper", "stack"],
     "dev": ["build", "gateway", "bridge", "streaming", "models", "piper", "stack", "training", "dev"],
     "gpu": ["build", "models", "piper", "gpu"],
+    "gateway": ["gateway"],
 }
 """With the extras each holds."""
 
@@ -59,7 +60,7 @@ def test_a_lock_holds_what_pyproject_asks_for(lock):
         assert asked.specifier.contains(version(pin)), f"{asked} is locked as {pin}"
 
 
-@pytest.mark.parametrize("lock", ["dev", "gpu"])
+@pytest.mark.parametrize("lock", ["dev", "gpu", "gateway"])
 def test_locks_agree_on_what_they_share(lock):
     cpu, other = pinned("cpu"), pinned(lock)
     shared = cpu.keys() & other.keys()
@@ -76,4 +77,5 @@ def test_the_two_onnx_runtimes_never_meet():
         "cpu": {"onnxruntime"},
         "dev": {"onnxruntime"},
         "gpu": {"onnxruntime-gpu"},
+        "gateway": set(),
     }

@@ -1,0 +1,125 @@
+"""docker-compose.gpu.yml against the Compose schema, and against what it names."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from jsonschema.validators import validator_for
+
+from conch.contracts.identity import FORWARDED_PATTERN
+from conch.stack.repository import ENSEMBLES, MODELS
+from conch.stack.triton import TritonInstallation
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.gpu.yml"
+OLDEST_TRITON = (26, 7)
+"""The image that has 2.71: older ones can be ended by one large HTTP body."""
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose["services"]
+    return found
+
+
+def complaints(document: dict[str, Any]) -> list[str]:
+    """Of the Compose schema."""
+    schema = get_builtin_schema("vendor.compose-spec")
+    return [error.message for error in validator_for(schema)(schema).iter_errors(document)]
+
+
+def arguments(dockerfile: Path) -> set[str]:
+    return set(re.findall(r"^ARG (\w+)", dockerfile.read_text(), re.MULTILINE))
+
+
+def test_it_is_what_compose_reads(compose):
+    assert complaints(compose) == []
+
+
+def test_the_schema_would_tell(compose):
+    assert complaints(compose | {"services": {"triton": {"image": 1}}})
+    assert complaints(compose | {"services": {"triton": {"comand": "tritonserver"}}})
+
+
+def test_what_is_built_is_there_and_takes_its_arguments(services):
+    for name, service in services.items():
+        if build := service.get("build"):
+            dockerfile = ROOT / build["context"] / build["dockerfile"]
+            assert dockerfile.is_file(), f"{name} is built from {dockerfile}"
+            assert set(build["args"]) <= arguments(dockerfile), name
+        else:
+            assert ":" in service["image"], f"{name} must name a version"
+
+
+def test_what_is_mounted_is_there(compose, services):
+    for name, service in services.items():
+        for mount in service.get("volumes", []):
+            source, target = mount.split(":")[:2]
+            assert target.startswith("/")
+            known = (ROOT / source).exists() if source.startswith(".") else source in compose["volumes"]
+            assert known, f"{name} mounts {source}"
+
+
+def test_networks_and_dependencies_are_there(compose, services):
+    for name, service in services.items():
+        assert set(service["networks"]) <= set(compose["networks"]), name
+        for needed in service.get("depends_on", {}):
+            assert "healthcheck" in services[needed], f"{name} waits until {needed} is healthy"
+
+
+def test_triton_is_new_enough(services):
+    image = services["triton"]["build"]["args"]["TRITON_IMAGE"]
+    version = re.fullmatch(r"nvcr\.io/nvidia/tritonserver:(\d+)\.(\d+)-py3", image)
+    assert version
+    assert tuple(int(part) for part in version.groups()) >= OLDEST_TRITON
+
+
+def test_tritonserver_knows_every_argument(services, tmp_path):
+    installation = TritonInstallation.prepare(tmp_path)
+    told = subprocess.run(
+        [str(installation.server), "--help"], env=installation.environment({}), capture_output=True, text=True
+    )
+    server, *given = services["triton"]["command"]
+
+    assert server == "tritonserver"
+    known = set(re.findall(r"--[\w-]+", told.stdout + told.stderr))
+    assert {argument.split("=")[0] for argument in given} - known == set()
+
+
+def test_triton_reads_what_its_image_holds(services):
+    command = services["triton"]["command"]
+    dockerfile = (ROOT / services["triton"]["build"]["dockerfile"]).read_text()
+    (folder,) = re.findall(r"^RUN python3 \S+/fill_repository\.py (\S+)", dockerfile, re.MULTILINE)
+
+    repositories = [argument.split("=")[1] for argument in command if argument.startswith("--model-repository=")]
+    assert repositories == [f"{folder}/live/{MODELS}", f"{folder}/live/{ENSEMBLES}"]
+    assert "--model-config-name=gpu" in command
+    assert "--model-control-mode=explicit" in command
+
+
+def test_identity_is_forwarded_as_the_models_read_it(services):
+    command = services["triton"]["command"]
+    assert f"--grpc-header-forward-pattern={FORWARDED_PATTERN}" in command
+    assert f"--http-header-forward-pattern={FORWARDED_PATTERN}" in command
+
+
+def test_only_the_gateway_is_published_and_only_it_is_outside(compose, services):
+    assert [name for name, service in services.items() if "ports" in service] == ["gateway"]
+    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["gateway"]
+    assert compose["networks"]["inside"] == {"internal": True}
+    assert all(port.startswith("${CONCH_BIND:-127.0.0.1}:") for port in services["gateway"]["ports"])
+
+
+def test_every_model_has_a_config_for_gpus():
+    models = [folder for folder in (ROOT / "model_repository").iterdir() if (folder / "config.pbtxt").is_file()]
+    assert [folder.name for folder in models if not (folder / "configs/gpu.pbtxt").is_file()] == []

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as grpcclient
 from google.protobuf import text_format
@@ -230,6 +231,11 @@ class Small:
             if sample.name.removesuffix("_total") == name.removesuffix("_total")
             and labels.items() <= sample.labels.items()
         )
+
+    def shared_memory_bytes(self) -> int:
+        """Of all regions through which the server speaks with its models."""
+        maps = psutil.Process(self.server.process.pid).memory_maps()
+        return sum(Path(region.path).stat().st_size for region in maps if region.path.startswith("/dev/shm/"))
 
 
 def _tensors(arrays: Mapping[str, Any]) -> list[Any]:

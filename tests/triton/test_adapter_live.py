@@ -77,6 +77,20 @@ def test_refusals_are_counted_by_their_class(small):
     assert (refused("InvalidRequest") - invalid, refused("Internal") - internal) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("number", "label"),
+    [(np.nan, "x"), (-1.0, "x"), (13.0, "x"), (1.0, b"\xff")],
+    ids=["NaN", "refused by the model", "a bug", "not UTF-8"],
+)
+def test_a_refused_request_leaves_its_tensors_to_the_next(small, number, label):
+    def refused() -> int:
+        small.refusal("ledger", small.row(np.full(2**21, number), label))
+        return small.shared_memory_bytes()
+
+    sizes = [refused() for _ in range(4)]
+    assert sizes[1:] == sizes[:1] * 3
+
+
 def test_rows_of_one_request_are_answered_as_one(small):
     numbers = np.array([[1.0, 1.0], [2.0, 2.0]], np.float32)
     answer = small.infer("ledger", {"numbers": numbers, "label": np.array([["a"], ["b"]], dtype=object)})

@@ -14,12 +14,12 @@ SPECS = Path("conch/contracts/specs.py")
 FILES = {
     "model.py": "conch/models/{name}.py",
     "entry.py": "model_repository/{name}/1/model.py",
-    "config.pbtxt": "model_repository/{name}/config.pbtxt",
     "test.py": "tests/models/test_{name}.py",
     "test_live.py": "tests/models/test_{name}_live.py",
 }
 """Templates, and what each becomes."""
 
+CPU_CONFIG = "model_repository/{name}/config.pbtxt"
 GPU_CONFIG = "model_repository/{name}/configs/gpu.pbtxt"
 
 STEPS = """{name} is there, and answers: it tells how long a vector is. Three steps make it yours.
@@ -41,10 +41,10 @@ def create(root: Path, name: str) -> list[Path]:
     specs = root / SPECS
     _check(root, name)
     words = {"name": name, "CONSTANT": name.upper(), "Class": "".join(word.title() for word in name.split("_"))}
-    written = {root / path.format(name=name): _filled(template, words) for template, path in FILES.items()}
-    cpu, gpu = root / FILES["config.pbtxt"].format(name=name), root / GPU_CONFIG.format(name=name)
-    written[cpu] = _filled("config.pbtxt", words | {"kind": "KIND_CPU"})
-    written[gpu] = _filled("config.pbtxt", words | {"kind": "KIND_GPU"})
+    texts = {path: _filled(template, words) for template, path in FILES.items()}
+    texts[CPU_CONFIG] = _filled("config.pbtxt", words | {"kind": "KIND_CPU", "providers": "cpu"})
+    texts[GPU_CONFIG] = _filled("config.pbtxt", words | {"kind": "KIND_GPU", "providers": "tensorrt,cuda,cpu"})
+    written = {root / path.format(name=name): text for path, text in texts.items()}
     written[specs] = _registered(specs.read_text(), _filled("spec.py", words), words["CONSTANT"])
     for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def create(root: Path, name: str) -> list[Path]:
 def _check(root: Path, name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise Refused(f"{name!r} cannot be a module: use small letters, digits and underscores, as in my_model")
-    for path in FILES.values():
+    for path in (*FILES.values(), CPU_CONFIG):
         if (root / path.format(name=name)).exists():
             raise Refused(f"{path.format(name=name)} is there already")
     if re.search(rf"^{name.upper()}\b", (root / SPECS).read_text(), re.MULTILINE):
@@ -64,8 +64,7 @@ def _check(root: Path, name: str) -> None:
 
 def _filled(template: str, words: dict[str, str]) -> str:
     text = (TEMPLATES / f"{template}.tmpl").read_text()
-    # The kind of instance is the one difference between the two configs.
-    return Template(text).substitute({"kind": "KIND_CPU", **words})
+    return Template(text).substitute(words)
 
 
 def _registered(specs: str, spec: str, constant: str) -> str:

@@ -58,6 +58,7 @@ def test_the_three_steps_of_contributing_add_a_model_and_serve_it(checkout):
     assert "2 passed" in run(checkout, test_it)
     told = (ROOT / "CONTRIBUTING.md").read_text()
     assert [path for path in written if path not in told] == []
+    run(checkout, f"{sys.executable} -m pytest tests/test_model_repository.py -k vector_norm")
     run(checkout, f"{sys.executable} -m ruff format --check {' '.join(python)}")
     run(checkout, f"{sys.executable} -m ruff check {' '.join(python)}")
     run(checkout, f"{sys.executable} -m mypy -p conch.models.vector_norm")

@@ -12,7 +12,7 @@ import triton_python_backend_utils as pb_utils
 
 from conch.contracts import metrics
 from conch.contracts.errors import Cancelled, ConchError, InvalidRequest
-from conch.contracts.identity import ANONYMOUS
+from conch.contracts.identity import ANONYMOUS, Identity
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
 from conch.triton.batching import Answer, Call, blamed, run
 from conch.triton.codes import base_class, code_name
@@ -87,7 +87,7 @@ class TritonModel:
         try:
             if request.is_cancelled():
                 return Cancelled("the caller went away")
-            identity = read_identity(request.parameters(), request.request_id())
+            identity = _identity(request)
             arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             if not self._batched:
                 arrays = {name: array[np.newaxis] for name, array in arrays.items()}
@@ -155,6 +155,14 @@ class _Counts:
                 name=metric.name, description=metric.help, kind=pb_utils.MetricFamily.COUNTER
             )
         return cls._families[metric.name]
+
+
+def _identity(request: Any) -> Identity:
+    try:
+        return read_identity(request.parameters(), request.request_id())
+    except UnicodeDecodeError as error:
+        # Over HTTP a header, and an id, may be any bytes.
+        raise InvalidRequest(f"a header or the request's id is not UTF-8: {error.reason}") from None
 
 
 def _context(args: dict[str, str], config: dict[str, Any]) -> ModelContext:

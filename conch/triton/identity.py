@@ -26,6 +26,8 @@ def read_identity(parameters_json: str, request_id: str) -> Identity:
             raise InvalidRequest(f"{header} is given twice, as a header and in the body; send the header alone")
         if not isinstance(value, str):
             raise InvalidRequest(f"{header} is {type(value).__name__}, a header is text")
+        if header == TENANT_HEADER and not value.strip():
+            raise InvalidRequest(f"{header} is empty, a tenant has a name")
         values[header] = value
     return Identity(
         tenant=values.get(TENANT_HEADER, Identity().tenant),

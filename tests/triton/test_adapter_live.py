@@ -1,4 +1,5 @@
 import grpc
+import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
@@ -177,6 +178,18 @@ def test_forwarded_headers_reach_the_model_over_http(small, header):
         tensor.set_data_from_numpy(np.ones((1, 2), np.float32))
         answer = client.infer("ledger", [tensor], headers={header: "acme"})
     assert answer.as_numpy("tenant").item() == b"acme"
+
+
+@pytest.mark.parametrize(
+    ("header", "request_id"), [(b"\xff\xfe", b"fine"), (b"fine", b"\xff\xfe")], ids=["a header", "an id"]
+)
+def test_bytes_that_are_not_utf_8_are_the_caller_s_mistake(small, header, request_id):
+    body = b'{"id":"%s","inputs":[{"name":"numbers","shape":[1,1],"datatype":"FP32","data":[1.0]}]}' % request_id
+    answer = httpx.post(
+        f"http://{small.server.http}/v2/models/ledger/infer", content=body, headers={TENANT.encode(): header}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("model ledger: a header or the request's id is not UTF-8")
 
 
 def test_a_stream_gives_every_answer_in_order(small):

@@ -60,10 +60,17 @@ def test_values_that_are_not_text_are_refused():
         read_identity(parameters((TENANT_HEADER, 5)), "")
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_tenant_without_a_name_is_refused(blank):
+    with pytest.raises(InvalidRequest, match="x-conch-tenant is empty"):
+        read_identity(parameters((TENANT_HEADER, blank)), "")
+
+
 @given(st.lists(st.tuples(st.sampled_from([*HEADERS, "beam", "X-Conch-Tenant"]), st.text()), max_size=6))
-def test_an_identity_is_read_exactly_when_no_name_of_it_repeats(pairs):
+def test_an_identity_is_read_exactly_when_no_name_of_it_repeats_and_no_tenant_is_blank(pairs):
     names = [name.lower() for name, _ in pairs if name.lower() in HEADERS]
-    if len(set(names)) < len(names):
+    blank = any(name.lower() == TENANT_HEADER and not value.strip() for name, value in pairs)
+    if len(set(names)) < len(names) or blank:
         with pytest.raises(InvalidRequest):
             read_identity(parameters(*pairs), "")
     else:

@@ -12,6 +12,10 @@ MAX_NO_SPEECH_PROB = 0.6
 MIN_AVG_LOGPROB = -1.0
 MAX_COMPRESSION_RATIO = 2.4
 
+# A text made of the caller's hints alone may be their echo: spoken ones had at most 0.1 and at least -0.65.
+MAX_NO_SPEECH_PROB_OF_ECHO = 0.3
+MIN_AVG_LOGPROB_OF_ECHO = -0.6
+
 MAX_UNIT_WORDS = 12
 """Words in the longest phrase that is looked for as a loop's turn."""
 
@@ -35,15 +39,23 @@ class Rejected(StrEnum):
     LOOP = "loop"
 
 
-def judge(text: str, no_speech_prob: float, avg_logprob: float) -> Rejected:
-    """The first rule that a non-empty text breaks."""
+def judge(text: str, hints: str, no_speech_prob: float, avg_logprob: float) -> Rejected:
+    """The first rule that a text breaks; `hints` are the words that its prompt told to expect."""
     if no_speech_prob > MAX_NO_SPEECH_PROB:
         return Rejected.NO_SPEECH
     if avg_logprob < MIN_AVG_LOGPROB:
         return Rejected.LOW_CONFIDENCE
     if compression_ratio(text) > MAX_COMPRESSION_RATIO or loops(text):
         return Rejected.LOOP
+    doubtful = no_speech_prob > MAX_NO_SPEECH_PROB_OF_ECHO and avg_logprob < MIN_AVG_LOGPROB_OF_ECHO
+    if doubtful and echoes(text, hints):
+        return Rejected.LOW_CONFIDENCE
     return Rejected.NOT
+
+
+def echoes(text: str, hints: str) -> bool:
+    """Whether every word of the text is one of the hints."""
+    return set(_words(text)) <= set(_words(hints))
 
 
 def compression_ratio(text: str) -> float:
@@ -54,7 +66,7 @@ def compression_ratio(text: str) -> float:
 
 def loops(text: str) -> bool:
     """Whether a phrase follows itself so often that nobody said it."""
-    words = re.findall(r"\w+", text.lower())
+    words = _words(text)
     # Numbers repeat their digits; a number is like no other.
     phrases = [f"{word} {index}" if word.isdigit() else word for index, word in enumerate(words)]
     return (
@@ -71,3 +83,7 @@ def _turns(words: list[str], unit: int) -> int:
         run = run + 1 if words[index] == words[index - unit] else 0
         longest = max(longest, run)
     return longest // unit + 1
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())

@@ -23,6 +23,14 @@ WINDOW_S = VAD_WINDOW / SPEECH_RATE
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Speech without a pause."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """From the first word to the last, with padding."""
 
@@ -30,8 +38,12 @@ class Speech:
     """Sample of the audio where it starts."""
     end: int
     """The sample after the last."""
-    speech_s: float
-    """Seconds within it that are speech."""
+    runs: tuple[Run, ...]
+    """In order, without padding; one at least."""
+
+    @property
+    def speech_s(self) -> float:
+        return sum(run.end_s - run.start_s for run in self.runs)
 
 
 def find_speech(silero: Silero, audio: Array) -> Speech | None:
@@ -55,7 +67,7 @@ def speech_of(probabilities: Array, samples: int) -> Speech | None:
     return Speech(
         start=max(0, runs[0][0] * VAD_WINDOW - padding),
         end=min(samples, runs[-1][1] * VAD_WINDOW + padding),
-        speech_s=sum(end - start for start, end in runs) * WINDOW_S,
+        runs=tuple(Run(start * WINDOW_S, min(end * WINDOW_S, samples / SPEECH_RATE)) for start, end in runs),
     )
 
 

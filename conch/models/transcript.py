@@ -7,6 +7,7 @@ import numpy as np
 from conch.contracts.specs import SPEECH_RATE
 from conch.models.base import Array, Arrays, scalar, strings
 from conch.models.rejection import Rejected
+from conch.models.speech import Speech
 from conch.models.windows import window_for
 from conch.models.words import Word
 
@@ -23,17 +24,15 @@ class Utterance:
     """Its index in the batch that Triton made."""
     audio: Array
     """float32 at 16 kHz, from the first word to the last."""
-    start_s: float
-    """Where `audio` starts in what the caller sent."""
-    speech_s: float
+    speech: Speech
+    """Where `audio` stands in what the caller sent."""
     language: str
     """Empty: to be detected."""
+    prompt: str
+    """Words to expect, and"""
     hints: list[int]
+    """their tokens."""
     with_words: bool
-
-    @property
-    def end_s(self) -> float:
-        return self.start_s + len(self.audio) / SPEECH_RATE
 
     @property
     def window(self) -> int:
@@ -42,7 +41,7 @@ class Utterance:
     @property
     def max_tokens(self) -> int:
         """More are not said in this time: the decoder ran away."""
-        return round((self.end_s - self.start_s) * TOKENS_A_SECOND) + MORE_TOKENS
+        return round(len(self.audio) / SPEECH_RATE * TOKENS_A_SECOND) + MORE_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from conch.contracts.errors import ConchError, InvalidRequest
-from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW, WHISPER, WHISPER_MAX_S
+from conch.contracts.specs import VAD_WINDOW, WHISPER, WHISPER_MAX_S
 from conch.models.base import Arrays, ModelContext, RaggedModel, Row
 from conch.models.decoder import Decoded, Decoder, Encoded
 from conch.models.mel import HOP, LogMel
@@ -23,7 +23,7 @@ from conch.models.speech import find_speech
 from conch.models.tokens import Tokens
 from conch.models.transcript import SILENCE, Transcript, Utterance
 from conch.models.windows import WINDOWS
-from conch.models.words import Between, Word, words_of
+from conch.models.words import Word, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +79,17 @@ class Whisper(RaggedModel):
         audio = speech_pcm(row[given[0]], int(row["sample_rate"].item()), WHISPER_MAX_S)
         language = row.text("language").strip()
         code = self._tokens.language(language) if language else ""
-        hints = self._tokens.hints(row.text("prompt"))
+        prompt = row.text("prompt")
+        hints = self._tokens.hints(prompt)
         speech = find_speech(self._silero, audio)
         if speech is None:
             return None
         return Utterance(
             row=index,
             audio=audio[speech.start : speech.end],
-            start_s=speech.start / SPEECH_RATE,
-            speech_s=speech.speech_s,
+            speech=speech,
             language=code,
+            prompt=prompt,
             hints=hints,
             with_words="with_words" in row and bool(row["with_words"].item()),
         )
@@ -119,7 +120,7 @@ class Whisper(RaggedModel):
 
     def _judge(self, utterance: Utterance, language: _Language, decoded: Decoded) -> Transcript:
         text = self._tokens.text(decoded.ids).strip()
-        rejected = judge(text, decoded.no_speech_prob, decoded.avg_logprob)
+        rejected = judge(text, utterance.prompt, decoded.no_speech_prob, decoded.avg_logprob)
         if rejected is Rejected.NOT and len(decoded.ids) >= utterance.max_tokens:
             rejected = Rejected.LOOP
         accepted = rejected is Rejected.NOT
@@ -131,7 +132,7 @@ class Whisper(RaggedModel):
             avg_logprob=decoded.avg_logprob,
             no_speech_prob=decoded.no_speech_prob,
             compression_ratio=compression_ratio(text),
-            speech_s=utterance.speech_s,
+            speech_s=utterance.speech.speech_s,
         )
 
     def _words(
@@ -152,8 +153,7 @@ class Whisper(RaggedModel):
             frames = [len(batch[index].audio) // HOP for index in indices]
             aligned = self._decoder.align(encoded.rows(indices), self._tokens.start(language), texts, frames)
             for index, ids, alignment in zip(indices, texts, aligned, strict=True):
-                heard = Between(batch[index].start_s, batch[index].end_s)
-                words[index] = tuple(words_of(ids, self._tokens.text, language, alignment, heard))
+                words[index] = tuple(words_of(ids, self._tokens.text, language, alignment, batch[index].speech))
         return words
 
     def _warm_up(self) -> None:

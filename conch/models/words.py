@@ -3,11 +3,18 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from statistics import fmean
 
+from conch.contracts.specs import SPEECH_RATE
 from conch.models.decoder import Aligned
+from conch.models.speech import Run, Speech
 
 POSITION_S = 0.02
 """Seconds an encoder position: two mel frames."""
+
+MARGIN_S = 0.1
+"""The VAD comes late to soft consonants, and leaves early."""
 
 _SPACELESS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that set no spaces: a word for each character."""
@@ -25,32 +32,31 @@ class Word:
     """Mean over its tokens."""
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
-    """Seconds of the call's audio that was decoded; words lie within."""
-
-    start_s: float
-    end_s: float
-
-
 def words_of(
-    ids: Sequence[int], decode: Callable[[Sequence[int]], str], language: str, aligned: Aligned, heard: Between
+    ids: Sequence[int], decode: Callable[[Sequence[int]], str], language: str, aligned: Aligned, speech: Speech
 ) -> list[Word]:
-    """In order; a word never starts before the one before it ends."""
+    """In order, within the speech; none starts before the one before it ends. Seconds of the caller's audio."""
     words: list[Word] = []
-    starts = _token_starts(aligned.pairs, len(ids))
-    cursor = heard.start_s
+    positions = _starts(aligned.pairs, len(ids))
+    from_s, to_s = speech.start / SPEECH_RATE, speech.end / SPEECH_RATE
     first = 0
-    for pieces in join(ids, decode, language):
-        end = first + len(pieces)
-        begin_s = _within(heard.start_s + starts[first] * POSITION_S, cursor, heard.end_s)
-        end_s = _within(heard.start_s + starts[end] * POSITION_S, begin_s, heard.end_s)
-        probabilities = aligned.probabilities[first:end]
-        text = decode(pieces).strip()
+    for tokens in join(ids, decode, language):
+        end = first + len(tokens)
+        start_s = min(from_s + positions[first] * POSITION_S, to_s)
+        end_s = min(from_s + positions[end] * POSITION_S, to_s)
+        start_s, end_s = without_pause(start_s, end_s, speech.runs)
+        text = decode(tokens).strip()
         if text:
-            words.append(Word(text, begin_s, end_s, sum(probabilities) / max(len(probabilities), 1)))
-        cursor, first = end_s, end
+            words.append(Word(text, start_s, end_s, fmean(aligned.probabilities[first:end])))
+        first = end
     return words
+
+
+def without_pause(start_s: float, end_s: float, runs: Sequence[Run]) -> tuple[float, float]:
+    """The part of a word that is spoken: attention gives a pause to the word at its side."""
+    parts = [(max(start_s, run.start_s - MARGIN_S), min(end_s, run.end_s + MARGIN_S)) for run in runs]
+    start, end = max(parts, key=lambda part: part[1] - part[0])
+    return (start, end) if start < end else (start_s, end_s)
 
 
 def join(ids: Sequence[int], decode: Callable[[Sequence[int]], str], language: str) -> list[list[int]]:
@@ -95,18 +101,10 @@ def _is_mark(text: str) -> bool:
     return bool(text.strip()) and not any(character.isalnum() for character in text)
 
 
-def _token_starts(pairs: Sequence[tuple[int, int]], tokens: int) -> list[int]:
-    """The encoder position where each token starts, and one more where the last ends."""
-    starts: dict[int, int] = {}
-    last = 0
+def _starts(pairs: Sequence[tuple[int, int]], tokens: int) -> list[int]:
+    """The encoder position where each token starts, and one more where the last ends; never falling."""
+    found: dict[int, int] = {}
     for token, position in pairs:
-        starts.setdefault(token, position)
-        last = max(last, position + 1)
-    filled: list[int] = []
-    for token in range(tokens + 1):
-        filled.append(starts.get(token, last if token == tokens else (filled[-1] if filled else 0)))
-    return filled
-
-
-def _within(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
+        found.setdefault(token, position)
+    found.setdefault(tokens, pairs[-1][1] + 1 if pairs else 0)
+    return list(accumulate((found.get(token, 0) for token in range(tokens + 1)), max))

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 TENANT_HEADER = "x-conch-tenant"
 REQUEST_ID_HEADER = "x-conch-request-id"
 TRACEPARENT_HEADER = "traceparent"
+KEY_HEADER = "x-conch-key"
+"""Id of the API key that came with the call."""
+OPERATOR_HEADER = "x-conch-operator"
+""""true" where that key is an operator's; absent otherwise."""
 FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 

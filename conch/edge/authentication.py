@@ -1,0 +1,64 @@
+"""Which keys the edge believes, as two filters that Envoy takes up while it runs."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from conch.contracts.identity import KEY_HEADER, OPERATOR_HEADER, TENANT_HEADER
+from conch.edge import keys
+from conch.edge.discovery import Resource, extension, type_url
+
+KEY_METADATA = "key"
+
+
+def key_filter(signing_keys: Sequence[keys.SigningKey]) -> Resource:
+    """Every call shows a key that one of these signed; without any, none is asked for."""
+    config: dict[str, Any] = {"@type": type_url("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication")}
+    if signing_keys:
+        config["providers"] = {"conch": _provider(signing_keys)}
+        config["rules"] = [{"match": {"prefix": "/"}, "requires": {"provider_name": "conch"}}]
+    return extension("key", config)
+
+
+def revoked_filter(revoked: Sequence[str]) -> Resource:
+    """No call comes through with the key of one of these ids."""
+    config: dict[str, Any] = {"@type": type_url("envoy.extensions.filters.http.rbac.v3.RBAC")}
+    if revoked:
+        config["rules"] = {
+            "action": "DENY",
+            "policies": {
+                "revoked": {"permissions": [{"any": True}], "principals": [_key_id(key_id) for key_id in revoked]}
+            },
+        }
+    return extension("revoked", config)
+
+
+def _provider(signing_keys: Sequence[keys.SigningKey]) -> dict[str, Any]:
+    web_keys = [
+        {"kty": "oct", "alg": keys.ALGORITHM, "use": "sig", "kid": key.id, "k": key.secret} for key in signing_keys
+    ]
+    headers = {"tenant": TENANT_HEADER, "jti": KEY_HEADER, "operator": OPERATOR_HEADER}
+    return {
+        "issuer": keys.ISSUER,
+        "audiences": [keys.AUDIENCE],
+        "require_expiration": True,
+        # 0 would mean the default of a minute.
+        "clock_skew_seconds": 1,
+        "local_jwks": {"inline_string": json.dumps({"keys": web_keys})},
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-api-key"}],
+        # The key itself goes no further than here.
+        "forward": False,
+        "payload_in_metadata": KEY_METADATA,
+        "claim_to_headers": [{"header_name": name, "claim_name": claim} for claim, name in headers.items()],
+        # The tenant is a virtual host: the route is looked for again now that it is known.
+        "clear_route_cache": True,
+    }
+
+
+def _key_id(key_id: str) -> dict[str, Any]:
+    matcher = {
+        "filter": "envoy.filters.http.jwt_authn",
+        "path": [{"key": KEY_METADATA}, {"key": "jti"}],
+        "value": {"string_match": {"exact": key_id}},
+    }
+    return {"sourced_metadata": {"metadata_matcher": matcher}}

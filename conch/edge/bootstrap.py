@@ -1,0 +1,78 @@
+"""Fill deploy/envoy/edge.yaml in: what Envoy is started with."""
+
+import base64
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from conch.contracts.errors import Internal
+from conch.edge import kserve
+from conch.edge.access import load_parameters, skipping_all_but
+from conch.edge.certificates import transport_socket
+from conch.edge.clusters import OTLP, socket_address
+from conch.edge.discovery import type_url
+from conch.edge.files import EdgeFiles
+from conch.edge.routes import too_large_text
+from conch.edge.settings import EdgeSettings
+
+
+def template() -> str:
+    path = Path(__file__).parents[2] / "deploy/envoy/edge.yaml"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        raise Internal(f"no {path}: run conch from a checkout") from None
+
+
+def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
+    """Envoy's YAML."""
+    listening, limits = settings.listening, settings.limits
+    values: dict[str, Any] = {
+        "admin_socket": str(files.admin_socket),
+        "clusters_file": str(files.clusters),
+        "routes_file": str(files.routes),
+        "internal_routes_file": str(files.internal_routes),
+        "keys_file": str(files.keys),
+        "revoked_file": str(files.revoked),
+        "grpc_address": socket_address(listening.grpc),
+        "http_address": socket_address(listening.http),
+        "internal_address": socket_address(listening.internal),
+        "metrics_address": socket_address(listening.metrics),
+        "transport_socket": transport_socket(settings.tls, files.secrets),
+        "tracing": _tracing(settings),
+        "access_log_filter": _access_log_filter(settings),
+        "max_request_bytes": limits.max_request_bytes,
+        "max_heap_bytes": limits.max_heap_bytes,
+        "max_connections": limits.max_connections,
+        "max_streams": limits.max_streams,
+        "too_large": too_large_text(limits),
+        "kserve_descriptor": base64.b64encode(kserve.descriptor()).decode(),
+        "named_model": kserve.extractions(),
+        "named_model_matcher": skipping_all_but(kserve.LOAD),
+        "load_parameters": load_parameters(),
+    }
+    return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def _tracing(settings: EdgeSettings) -> dict[str, Any]:
+    provider = {
+        "@type": type_url("envoy.config.trace.v3.OpenTelemetryConfig"),
+        "service_name": "conch-edge",
+        "grpc_service": {"envoy_grpc": {"cluster_name": OTLP}, "timeout": "1s"},
+    }
+    # Without a place for spans the header is written all the same, and says that nothing was sampled.
+    sampled = 100 if settings.upstreams.otlp is not None else 0
+    return {
+        "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
+        "random_sampling": {"value": sampled},
+        "client_sampling": {"value": 0},
+    }
+
+
+def _access_log_filter(settings: EdgeSettings) -> dict[str, Any]:
+    if settings.log_every_call:
+        return {"not_health_check_filter": {}}
+    failed = {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "x"}}}}
+    grpc_failed = {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}
+    return {"or_filter": {"filters": [failed, grpc_failed]}}

@@ -1,0 +1,149 @@
+"""The servers behind the edge, as Envoy's clusters.
+
+A tenant with a limit of calls at once has clusters of its own: Envoy counts calls by cluster. They differ from the
+common ones in that limit alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from conch.edge.discovery import Resource, type_url
+from conch.edge.settings import Address, Upstreams
+from conch.edge.tenants import Tenants
+
+OTLP = "otlp"
+"""Empty where spans go nowhere: Envoy's tracer does not start without it."""
+UNLIMITED = 65_536
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+class Target(StrEnum):
+    """Where a call goes."""
+
+    TRITON_GRPC = "triton_grpc"
+    TRITON_HTTP = "triton_http"
+    GATEWAY_GRPC = "gateway_grpc"
+    GATEWAY_HTTP = "gateway_http"
+
+    @property
+    def is_grpc(self) -> bool:
+        return self in (Target.TRITON_GRPC, Target.GATEWAY_GRPC)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    address: Address
+    checked_at: Address | None = None
+    """Answers GET /v2/health/live for it; None where calls themselves must show how it is."""
+
+
+def cluster_name(target: Target, tenant: str | None = None) -> str:
+    return target.value if tenant is None else f"{target.value}.{tenant}"
+
+
+def clusters(upstreams: Upstreams, tenants: Tenants) -> Sequence[Resource]:
+    limits = {None: UNLIMITED} | {
+        tenant.name: tenant.calls_at_once for tenant in tenants.by_name.values() if tenant.calls_at_once is not None
+    }
+    fronted = [
+        _cluster(cluster_name(target, tenant), target, _endpoints(target, upstreams), limit)
+        for tenant, limit in limits.items()
+        for target in Target
+    ]
+    tritons = [Endpoint(triton.metrics) for triton in upstreams.tritons]
+    scraped = [Endpoint(upstreams.metrics)] if upstreams.metrics else tritons
+    fronted += [
+        _cluster("triton_metrics", Target.TRITON_HTTP, tritons, UNLIMITED),
+        _cluster("metrics", Target.GATEWAY_HTTP, scraped, UNLIMITED),
+    ]
+    spans = [Endpoint(upstreams.otlp)] if upstreams.otlp else []
+    return [*fronted, _cluster(OTLP, Target.GATEWAY_GRPC, spans, UNLIMITED)]
+
+
+def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
+    match target:
+        case Target.TRITON_GRPC:
+            return [Endpoint(triton.grpc, triton.http) for triton in upstreams.tritons]
+        case Target.TRITON_HTTP:
+            return [Endpoint(triton.http, triton.http) for triton in upstreams.tritons]
+        case Target.GATEWAY_GRPC:
+            return [Endpoint(upstreams.gateway_grpc)]
+        case Target.GATEWAY_HTTP:
+            return [Endpoint(upstreams.gateway_http)]
+
+
+def _cluster(name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_once: int) -> Resource:
+    cluster: dict[str, Any] = {
+        "@type": type_url("envoy.config.cluster.v3.Cluster"),
+        "name": name,
+        "type": "STATIC" if all(endpoint.address.is_ip for endpoint in endpoints) else "STRICT_DNS",
+        "connect_timeout": "0.5s",
+        "lb_policy": "LEAST_REQUEST",
+        "per_connection_buffer_limit_bytes": 2**20,
+        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target)},
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": UNLIMITED,
+                    "max_pending_requests": UNLIMITED,
+                    "max_requests": calls_at_once,
+                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 3},
+                }
+            ]
+        },
+        # Sick ones among several are left out for a while; the only one there is stays.
+        "outlier_detection": {
+            "consecutive_5xx": 1000,
+            "enforcing_consecutive_5xx": 0,
+            "consecutive_gateway_failure": 3,
+            "enforcing_consecutive_gateway_failure": 100,
+            "enforcing_success_rate": 0,
+            "interval": "1s",
+            "base_ejection_time": "2s",
+            "max_ejection_time": "30s",
+            "max_ejection_percent": 50,
+        },
+        # A call to a server that is known not to answer would wait for nothing.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in endpoints]}],
+        },
+    }
+    if endpoints and all(endpoint.checked_at for endpoint in endpoints):
+        cluster["health_checks"] = [_HEALTH_CHECK]
+        # Its calls end now rather than when the caller's patience does.
+        cluster["close_connections_on_host_health_failure"] = True
+    return cluster
+
+
+_HEALTH_CHECK = {
+    "http_health_check": {"path": "/v2/health/live", "codec_client_type": "HTTP1"},
+    # Two misses are known within 0.8 s: a stopped server keeps its port open and answers nothing.
+    "timeout": "0.3s",
+    "interval": "0.25s",
+    "no_traffic_interval": "0.25s",
+    "unhealthy_interval": "0.25s",
+    "unhealthy_edge_interval": "0.1s",
+    "unhealthy_threshold": 2,
+    "healthy_threshold": 1,
+}
+
+
+def _protocol(target: Target) -> dict[str, Any]:
+    http2 = {"initial_stream_window_size": 2**20, "initial_connection_window_size": 2**24}
+    explicit = {"http2_protocol_options": http2} if target.is_grpc else {"http_protocol_options": {}}
+    return {"@type": type_url(HTTP_OPTIONS), "explicit_http_config": explicit}
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    described: dict[str, Any] = {"address": socket_address(endpoint.address)}
+    if endpoint.checked_at is not None and endpoint.checked_at != endpoint.address:
+        described["health_check_config"] = {"port_value": endpoint.checked_at.port}
+    return {"endpoint": described}
+
+
+def socket_address(address: Address) -> dict[str, Any]:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}

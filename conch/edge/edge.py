@@ -1,0 +1,66 @@
+"""An edge in its folder: write what Envoy reads, at the start and after each change."""
+
+from pathlib import Path
+
+from conch.contracts.errors import InvalidRequest
+from conch.edge import discovery
+from conch.edge.authentication import key_filter, revoked_filter
+from conch.edge.bootstrap import bootstrap
+from conch.edge.certificates import secrets
+from conch.edge.clusters import clusters
+from conch.edge.files import EdgeFiles
+from conch.edge.keys import KeyStore
+from conch.edge.routes import internal_routes, public_routes
+from conch.edge.settings import EdgeSettings
+from conch.edge.tenants import Tenants
+
+LONGEST_SOCKET_PATH = 107
+"""Of the kernel: sockaddr_un holds no more."""
+
+
+class Edge:
+    """`tenants_file` may be missing; see tenants.py."""
+
+    def __init__(self, settings: EdgeSettings, root: Path, tenants_file: Path) -> None:
+        self.settings = settings
+        self.files = EdgeFiles(root)
+        self.tenants_file = tenants_file
+        self.keys = key_store(self.files)
+
+    def prepare(self) -> None:
+        """Everything Envoy needs to start; raises InvalidRequest where it must not."""
+        self.settings.check(has_keys=bool(self.keys.signing_keys))
+        if len(str(self.files.admin_socket)) > LONGEST_SOCKET_PATH:
+            raise InvalidRequest(
+                f"{self.files.admin_socket} has {len(str(self.files.admin_socket))} characters, a socket's path "
+                f"{LONGEST_SOCKET_PATH} at most: choose a folder nearer to the root"
+            )
+        self.files.create()
+        self.publish_tenants()
+        publish_keys(self.files, self.keys)
+        discovery.publish(self.files.internal_routes, [internal_routes()])
+        if self.settings.tls is not None:
+            discovery.publish(self.files.secrets, secrets(self.settings.tls))
+        discovery.replace(self.files.bootstrap, bootstrap(self.settings, self.files))
+
+    def publish_tenants(self) -> bool:
+        """After a change of the tenants file; a file that is wrong raises and changes nothing. True if it said news."""
+        tenants = Tenants.read(self.tenants_file)
+        # Routes name clusters, so those come first.
+        changed = discovery.publish(self.files.clusters, clusters(self.settings.upstreams, tenants))
+        return discovery.publish(self.files.routes, [public_routes(tenants, self.settings.limits)]) or changed
+
+
+def key_store(files: EdgeFiles) -> KeyStore:
+    """Whose changes reach an edge that runs with these files; none has to run."""
+
+    def changed(store: KeyStore) -> None:
+        files.create()
+        publish_keys(files, store)
+
+    return KeyStore(files.key_store, changed)
+
+
+def publish_keys(files: EdgeFiles, store: KeyStore) -> None:
+    discovery.publish(files.keys, [key_filter(store.signing_keys)])
+    discovery.publish(files.revoked, [revoked_filter(store.revoked)])

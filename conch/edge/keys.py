@@ -1,0 +1,187 @@
+"""API keys: signed tokens, of which only the ids and what is said about them are kept.
+
+A key says its tenant, its id, whether it is an operator's, and until when it holds. The edge checks the signature; a
+key can be revoked by its id but never shown again. The folder holds
+
+    signing.json   the secrets that sign; the newest signs, all of them are believed
+    keys.json      one entry for each key ever made
+
+and both are readable by this user alone: who has signing.json can make keys.
+"""
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from conch.contracts.errors import Internal, InvalidRequest, NotFound
+from conch.edge import discovery
+
+ISSUER = "conch"
+AUDIENCE = "conch-edge"
+ALGORITHM = "HS256"
+SECRET_BYTES = 32
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is kept of a key."""
+
+    id: str
+    tenant: str
+    operator: bool
+    created_at: int
+    """Unix seconds, as the others."""
+    expires_at: int
+    note: str = ""
+    revoked_at: int | None = None
+
+    def state(self, now: float) -> str:
+        if self.revoked_at is not None:
+            return "revoked"
+        return "valid" if now < self.expires_at else "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    id: str
+    secret: str
+    """base64url, as in a JSON Web Key."""
+    created_at: int
+
+
+class KeyStore:
+    """`changed` is called, under the store's lock, after each change: the edge's files follow."""
+
+    def __init__(
+        self,
+        folder: Path,
+        changed: Callable[["KeyStore"], None] = lambda store: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._changed = changed
+        self._clock = clock
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        """Oldest first."""
+        return [Key(**entry) for entry in self._read("keys.json")]
+
+    @property
+    def signing_keys(self) -> Sequence[SigningKey]:
+        """Oldest first; none before the first key was made."""
+        return [SigningKey(**entry) for entry in self._read("signing.json")]
+
+    @property
+    def revoked(self) -> Sequence[str]:
+        """Ids of revoked keys that would still hold otherwise."""
+        now = self._clock()
+        return [key.id for key in self.keys if key.revoked_at is not None and now < key.expires_at]
+
+    def create(self, tenant: str, *, operator: bool = False, days: int = 90, note: str = "") -> tuple[Key, str]:
+        """The key as it is kept, and the token, which is kept nowhere."""
+        if days < 1:
+            raise InvalidRequest(f"a key holds for {days} days; 1 is the least")
+        now = int(self._clock())
+        key = Key(secrets.token_hex(8), tenant, operator, now, now + days * DAY_S, note)
+        with self._lock():
+            signing = self.signing_keys or [self._new_signing_key()]
+            self._write("signing.json", signing)
+            self._write("keys.json", [*self.keys, key])
+            self._changed(self)
+        return key, sign(claims(key), signing[-1])
+
+    def revoke(self, key_id: str) -> Key:
+        """Safe to repeat: the first time counts."""
+        with self._lock():
+            keys = {key.id: key for key in self.keys}
+            if key_id not in keys:
+                raise NotFound(f"no key {key_id}: conch keys list")
+            if keys[key_id].revoked_at is None:
+                keys[key_id] = replace(keys[key_id], revoked_at=int(self._clock()))
+            self._write("keys.json", list(keys.values()))
+            self._changed(self)
+            return keys[key_id]
+
+    def rotate(self) -> SigningKey:
+        """Sign with a new secret from now on; keys of the old ones hold until `forget_old`."""
+        with self._lock():
+            signing = self._new_signing_key()
+            self._write("signing.json", [*self.signing_keys, signing])
+            self._changed(self)
+        return signing
+
+    def forget_old(self) -> int:
+        """Believe the newest secret alone: every key of an older one ends. How many secrets went."""
+        with self._lock():
+            signing = self.signing_keys
+            self._write("signing.json", signing[-1:])
+            self._changed(self)
+        return len(signing[:-1])
+
+    def _new_signing_key(self) -> SigningKey:
+        return SigningKey(secrets.token_hex(4), encode(secrets.token_bytes(SECRET_BYTES)), int(self._clock()))
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        try:
+            entries = json.loads((self._folder / name).read_text())
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise Internal(f"{self._folder / name} cannot be read: {error}") from error
+        if not isinstance(entries, list):
+            raise Internal(f"{self._folder / name} holds a {type(entries).__name__}, not a list")
+        return entries
+
+    def _write(self, name: str, entries: Sequence[Key] | Sequence[SigningKey]) -> None:
+        discovery.replace(self._folder / name, json.dumps([asdict(entry) for entry in entries], indent=1) + "\n")
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def claims(key: Key) -> dict[str, Any]:
+    """What the token says."""
+    said: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "jti": key.id,
+        "tenant": key.tenant,
+        "iat": key.created_at,
+        "exp": key.expires_at,
+    }
+    return {**said, "operator": True} if key.operator else said
+
+
+def sign(said: Mapping[str, Any], signing: SigningKey) -> str:
+    """A JSON Web Token in its compact form (RFC 7519)."""
+    header = {"alg": ALGORITHM, "kid": signing.id, "typ": "JWT"}
+    text = ".".join(encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, said))
+    signature = hmac.new(decode(signing.secret), text.encode(), hashlib.sha256).digest()
+    return f"{text}.{encode(signature)}"
+
+
+def encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,271 @@
+"""Who answers a call: a tenant is a virtual host, found by the header that the key has set.
+
+Routes are tried in order, so each list ends with what refuses the rest. A refusal is a route too: it is named, logged
+and counted like any other.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_HEADER
+from conch.edge import kserve
+from conch.edge.access import model_filters
+from conch.edge.clusters import Target, cluster_name
+from conch.edge.discovery import Resource, type_url
+from conch.edge.settings import Limits
+from conch.edge.tenants import Tenant, Tenants
+
+Route = Mapping[str, Any]
+Match = Mapping[str, Any]
+
+TENANT_ID_HEADER = "x-tenant-id"
+"""A caller may say whom it means to be; it must be who its key says."""
+
+STREAMS = {"timeout": "0s", "idle_timeout": "3600s"}
+"""Open as long as both sides want; an hour of silence is the end of it."""
+ONE_ANSWER = {
+    "timeout": "0s",
+    "idle_timeout": "300s",
+    # The caller's own deadline counts, and nobody sends one request for more than ten minutes.
+    "max_stream_duration": {"max_stream_duration": "600s", "grpc_timeout_header_max": "0s"},
+}
+UNSENT = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 1}
+"""Again only where no server has begun with the call."""
+READ_AGAIN = {"retry_on": "connect-failure,refused-stream,reset,unavailable,gateway-error", "num_retries": 2}
+"""For calls that change nothing."""
+
+
+def public_routes(tenants: Tenants, limits: Limits) -> Resource:
+    """Who has no tenant that we know finds refusals alone."""
+    return {
+        "@type": type_url("envoy.config.route.v3.RouteConfiguration"),
+        "name": "edge",
+        "vhost_header": TENANT_HEADER,
+        "ignore_port_in_host_matching": True,
+        "virtual_hosts": [
+            *(_virtual_host(tenant, limits) for tenant in tenants.by_name.values()),
+            {
+                "name": "nobody",
+                "domains": ["*"],
+                "routes": [refusal("tenant.unknown", {"prefix": "/"}, 403, "the key's tenant is not known here")],
+            },
+        ],
+        "request_headers_to_remove": ["authorization", "x-api-key"],
+        "response_headers_to_add": [_header(REQUEST_ID_HEADER, f"%REQ({REQUEST_ID_HEADER})%")],
+    }
+
+
+def internal_routes() -> Resource:
+    """All of Triton, for the gateway."""
+    reading = [
+        _route(f"internal.{method}", {"path": kserve.path_of(method)}, Target.TRITON_GRPC, None, ONE_ANSWER, READ_AGAIN)
+        for method in kserve.READING
+    ]
+    stream = {"path": kserve.path_of(kserve.STREAM)}
+    return {
+        "@type": type_url("envoy.config.route.v3.RouteConfiguration"),
+        "name": "internal",
+        "virtual_hosts": [
+            {
+                "name": "internal",
+                "domains": ["*"],
+                "routes": [
+                    *reading,
+                    _route("internal.stream", stream, Target.TRITON_GRPC, None, STREAMS, UNSENT),
+                    _route("internal.grpc", _GRPC, Target.TRITON_GRPC, None, ONE_ANSWER, UNSENT),
+                    _route("internal.http", {"prefix": "/"}, Target.TRITON_HTTP, None, ONE_ANSWER, UNSENT),
+                ],
+            }
+        ],
+    }
+
+
+_GRPC: Match = {"prefix": "/", "grpc": {}}
+
+
+def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
+    return {
+        "name": tenant.name,
+        "domains": [tenant.name],
+        "routes": [
+            *_claims(tenant, limits),
+            *_kserve_grpc(tenant, limits),
+            _to(tenant, "gateway.grpc", _GRPC, Target.GATEWAY_GRPC, STREAMS, UNSENT),
+            *_kserve_http(tenant, limits),
+            _to(tenant, "gateway.http", {"prefix": "/"}, Target.GATEWAY_HTTP, STREAMS, UNSENT),
+        ],
+        # Said twice: this is what a model sees, whatever came before.
+        "request_headers_to_add": [_header(TENANT_HEADER, tenant.name)],
+        "typed_per_filter_config": {
+            "size": {"@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"), "disabled": True},
+            **model_filters(tenant),
+            **_rate(tenant),
+        },
+    }
+
+
+def _claims(tenant: Tenant, limits: Limits) -> Sequence[Route]:
+    """What the caller says of itself must be true, and of its body bearable."""
+    somebody_else = [
+        {"name": TENANT_ID_HEADER, "present_match": True},
+        {"name": TENANT_ID_HEADER, "string_match": {"exact": tenant.name}, "invert_match": True},
+    ]
+    too_large = [
+        {"name": "content-length", "range_match": {"start": limits.max_request_bytes + 1, "end": 2**63 - 1}},
+    ]
+    return [
+        refusal(
+            "tenant.mismatch", {"prefix": "/", "headers": somebody_else}, 403, "X-Tenant-ID is not the key's tenant"
+        ),
+        refusal("too_large", {"prefix": "/", "headers": too_large}, 413, too_large_text(limits)),
+    ]
+
+
+def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
+    triton = Target.TRITON_GRPC
+    infer, stream = kserve.path_of(kserve.INFER), kserve.path_of(kserve.STREAM)
+    every_call: Match = {"prefix": f"/{kserve.SERVICE}/"}
+    return [
+        _sized(_to(tenant, "kserve.infer", {"path": infer}, triton, ONE_ANSWER, UNSENT), limits),
+        _to(tenant, "kserve.stream", {"path": stream}, triton, STREAMS, UNSENT)
+        if tenant.stream
+        else refusal("kserve.stream", {"path": stream}, 403, "this tenant may not open ModelStreamInfer"),
+        *(
+            _to(tenant, "kserve.health", {"path": kserve.path_of(method)}, Target.GATEWAY_GRPC, ONE_ANSWER, READ_AGAIN)
+            for method in kserve.HEALTH
+        ),
+        *(
+            _to(tenant, "kserve.reading", {"path": kserve.path_of(method)}, triton, ONE_ANSWER, READ_AGAIN)
+            for method in kserve.READING
+        ),
+        _to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER),
+        refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
+    ]
+
+
+def _kserve_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
+    triton, gateway = Target.TRITON_HTTP, Target.GATEWAY_HTTP
+    any_model = kserve.MODEL_PATH.format(name=kserve.ANY_MODEL)
+    names = "|".join(re.escape(name) for name in tenant.models or ())
+    allowed = kserve.MODEL_PATH.format(name=kserve.ANY_MODEL if tenant.models is None else f"({names})")
+    # Triton takes this one for statistics of all models, so a model of the name cannot be asked for either.
+    all_stats = {"path": "/v2/models/stats"}
+    beyond = _matching(f"{any_model}({kserve.MODEL_READING}|{kserve.MODEL_INFER})")
+    load = {"safe_regex": {"regex": "/v2/repository/models/[^/]+/load"}}
+    every_call: Match = {"prefix": "/v2/"}
+    return [
+        _to(tenant, "kserve.health", {"prefix": "/v2/health/"}, gateway, ONE_ANSWER, READ_AGAIN),
+        _to(tenant, "kserve.health", _matching(f"{any_model}/ready"), gateway, ONE_ANSWER, READ_AGAIN),
+        refusal("kserve.escaped", _matching("/v2/.*%.*"), 400, "a path under /v2 has no escaped characters"),
+        _to(tenant, "kserve.stats", all_stats, triton, ONE_ANSWER, READ_AGAIN)
+        if tenant.models is None
+        else refusal("kserve.stats", all_stats, 403, "statistics of all models are not for this tenant"),
+        *(
+            [
+                _sized(
+                    _to(tenant, "kserve.infer", _matching(f"{allowed}{kserve.MODEL_INFER}"), triton, ONE_ANSWER), limits
+                ),
+                _to(
+                    tenant,
+                    "kserve.reading",
+                    _matching(f"{allowed}{kserve.MODEL_READING}"),
+                    triton,
+                    ONE_ANSWER,
+                    READ_AGAIN,
+                ),
+            ]
+            if tenant.models != ()
+            else []
+        ),
+        refusal("kserve.model", beyond, 403, "this tenant may not call that model"),
+        _to(tenant, "kserve.reading", {"path": "/v2/repository/index"}, triton, ONE_ANSWER, READ_AGAIN),
+        _to(tenant, "kserve.reading", _matching("/v2/?"), triton, ONE_ANSWER, READ_AGAIN),
+        _to(tenant, "kserve.load", _without_body(_by_operator(load)), triton, ONE_ANSWER),
+        refusal("kserve.load", _by_operator(load), 403, LOAD_WITH_PARAMETERS),
+        _to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER),
+        refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
+    ]
+
+
+OPERATORS_ONLY = "this call needs an operator's key"
+LOAD_WITH_PARAMETERS = "a load takes no parameters here: send Content-Length 0, or 2 and {}"
+
+
+def too_large_text(limits: Limits) -> str:
+    return f"the request has more than {limits.max_request_bytes} bytes"
+
+
+def refusal(name: str, match: Match, status: int, message: str) -> Route:
+    return {"name": name, "match": match, "direct_response": {"status": status, "body": {"inline_string": message}}}
+
+
+def _to(
+    tenant: Tenant,
+    name: str,
+    match: Match,
+    target: Target,
+    times: Mapping[str, Any],
+    retry: Mapping[str, Any] | None = None,
+) -> Route:
+    return _route(name, match, target, tenant.name if tenant.calls_at_once is not None else None, times, retry)
+
+
+def _route(
+    name: str,
+    match: Match,
+    target: Target,
+    tenant: str | None,
+    times: Mapping[str, Any],
+    retry: Mapping[str, Any] | None,
+) -> Route:
+    action = {"cluster": cluster_name(target, tenant), **times, **({"retry_policy": retry} if retry else {})}
+    return {"name": name, "match": match, "route": action}
+
+
+def _sized(route: Route, limits: Limits) -> Route:
+    """Read whole before it is sent on: only then is its size known, and no server waits for a slow caller."""
+    size = {
+        "@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"),
+        "buffer": {"max_request_bytes": limits.max_request_bytes},
+    }
+    return {**route, "typed_per_filter_config": {"size": size}}
+
+
+def _matching(regex: str) -> Match:
+    return {"safe_regex": {"regex": regex}}
+
+
+def _by_operator(match: Match) -> Match:
+    return {**match, "headers": [{"name": OPERATOR_HEADER, "string_match": {"exact": "true"}}]}
+
+
+def _without_body(match: Match) -> Match:
+    """Two bytes, as clients send {}, hold no parameters."""
+    nothing = {"name": "content-length", "string_match": {"safe_regex": {"regex": "[02]"}}}
+    return {**match, "headers": [*match["headers"], nothing]}
+
+
+def _header(name: str, value: str) -> Mapping[str, Any]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _rate(tenant: Tenant) -> Mapping[str, Any]:
+    if tenant.calls_per_second is None:
+        return {}
+    always = {"default_value": {"numerator": 100}}
+    return {
+        "rate": {
+            "@type": type_url("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"),
+            "stat_prefix": "tenant",
+            "token_bucket": {
+                "max_tokens": tenant.burst or tenant.calls_per_second,
+                "tokens_per_fill": tenant.calls_per_second,
+                "fill_interval": "1s",
+            },
+            "filter_enabled": always,
+            "filter_enforced": always,
+            "rate_limited_as_resource_exhausted": True,
+            "response_headers_to_add": [_header("retry-after", "1")],
+        }
+    }

@@ -1,0 +1,123 @@
+"""What the edge is told about its place: where it listens, whom it fronts, how much it lets in."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from conch.contracts.errors import InvalidRequest
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """ "host:port"; an IPv6 host stands in brackets."""
+        host, colon, port = text.rpartition(":")
+        if not (colon and host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise InvalidRequest(f"{text!r} is not an address: host:port is")
+        return cls(host.strip("[]"), int(port))
+
+    @property
+    def is_ip(self) -> bool:
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def is_loopback(self) -> bool:
+        """Of an address, not of a name: what a name means may change."""
+        return self.is_ip and ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the edge listens."""
+
+    grpc: Address
+    http: Address
+    metrics: Address
+    internal: Address
+    """Triton for the gateway, on loopback always: it asks for no key."""
+
+    @property
+    def is_public(self) -> bool:
+        return not all(address.is_loopback for address in (self.grpc, self.http, self.metrics))
+
+
+@dataclass(frozen=True, slots=True)
+class TritonServer:
+    grpc: Address
+    http: Address
+    metrics: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Whom the edge fronts. Names are resolved again and again, and may stand for several servers."""
+
+    tritons: Sequence[TritonServer]
+    gateway_grpc: Address
+    gateway_http: Address
+    metrics: Address | None = None
+    """Answers /metrics of the metrics port for everybody; None where only Triton's and the edge's own are there."""
+    otlp: Address | None = None
+    """Where spans go, over gRPC; None sends none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    certificate: Path
+    """PEM, with its chain. It and the key are read again when either is renamed into place."""
+    key: Path
+    client_ca: Path | None = None
+    """Callers show a certificate that one of these signed; None asks for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of the whole edge; a tenant's own stand in its entry of the tenants file."""
+
+    max_request_bytes: int = 72 * MIB
+    """Of one inference request: a 64-MiB tensor and what stands around it."""
+    max_heap_bytes: int = 2048 * MIB
+    """Of the edge's process: near it, calls are refused, the largest first."""
+    max_connections: int = 4096
+    max_streams: int = 256
+    """Calls at once on one connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    listening: Listening
+    upstreams: Upstreams
+    tls: Tls | None = None
+    limits: Limits = field(default_factory=Limits)
+    workers: int = 2
+    """Threads that serve calls."""
+    log_every_call: bool = False
+    """Otherwise a line for each that failed."""
+
+    def check(self, *, has_keys: bool) -> None:
+        """Raises InvalidRequest where starting would open what must stay closed."""
+        internal = self.listening.internal
+        if not internal.is_loopback:
+            raise InvalidRequest(f"the internal listener asks for no key, so it cannot listen on {internal}")
+        if self.listening.is_public and not has_keys:
+            raise InvalidRequest(
+                f"gRPC on {self.listening.grpc}, HTTP on {self.listening.http} and metrics on {self.listening.metrics} "
+                "are open to other machines, and there is no key: conch keys create"
+            )
+        if not self.upstreams.tritons:
+            raise InvalidRequest("the edge fronts no Triton")

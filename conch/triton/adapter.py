@@ -11,7 +11,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from conch.contracts import metrics
-from conch.contracts.errors import Cancelled, ConchError, InvalidRequest
+from conch.contracts.errors import Cancelled, ConchError, Internal, InvalidRequest
 from conch.contracts.identity import ANONYMOUS, Identity
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
 from conch.triton.batching import Answer, Call, blamed, run
@@ -34,6 +34,7 @@ class TritonModel:
         self._batched = int(config.get("max_batch_size", 0)) > 0
         try:
             refuse_numpy(np.__version__)
+            _refuse_another_policy(self.model_class, config)
             self._model = self.model_class.load(_context(args, config))
         except ConchError as error:
             raise pb_utils.TritonModelException(f"model {self._name}: {error.message}") from error
@@ -163,6 +164,13 @@ def _identity(request: Any) -> Identity:
     except UnicodeDecodeError as error:
         # Over HTTP a header, and an id, may be any bytes.
         raise InvalidRequest(f"a header or the request's id is not UTF-8: {error.reason}") from None
+
+
+def _refuse_another_policy(model_class: type[Model], config: dict[str, Any]) -> None:
+    """Triton wants no answers back from a decoupled model, and else one a request: mixed up, no call would end."""
+    found = bool(config.get("model_transaction_policy", {}).get("decoupled", False))
+    if found != issubclass(model_class, StreamingModel):
+        raise Internal(f"decoupled of config.pbtxt is {found}, {model_class.__name__} wants {not found}")
 
 
 def _context(args: dict[str, str], config: dict[str, Any]) -> ModelContext:

@@ -6,9 +6,11 @@ import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as grpcclient
+from google.protobuf import text_format
 from tritonclient.utils import InferenceServerException
 
 from conch.stack.serving import serving_repositories
+from tools.model_configs import parse
 
 
 def load_failure(small, name: str) -> str:
@@ -29,6 +31,19 @@ def test_missing_weights_fail_the_load_and_are_named(small):
     folder = small.repository.folder / "unweighted" / "1"
     assert f"model unweighted: weights are incomplete: weights.bin is not in {folder}" in (
         load_failure(small, "unweighted")
+    )
+
+
+@pytest.mark.parametrize(("model_class", "decoupled"), [("Double", True), ("Countdown", False)])
+def test_a_config_of_another_transaction_policy_fails_the_load(small, model_class, decoupled):
+    name = f"mixed-up-{model_class}"
+    small.repository.write(name, getattr(small.repository.models, model_class))
+    path = small.repository.folder / name / "config.pbtxt"
+    config = parse(path)
+    config.model_transaction_policy.decoupled = decoupled
+    path.write_text(text_format.MessageToString(config))
+    assert f"model {name}: decoupled of config.pbtxt is {decoupled}, {model_class} wants {not decoupled}" in (
+        load_failure(small, name)
     )
 
 

@@ -4,6 +4,9 @@ Parameters read:
     execution_providers    in order of preference, of tensorrt, cuda and cpu; "tensorrt,cuda,cpu" on a GPU, "cpu" else
     intra_op_threads       threads of one call on the CPU; 1
     tensorrt_cache         folder where TensorRT keeps the engines it has built; without it each start builds them anew
+    tensorrt_min_shapes    with the next two: the shapes that one engine serves, such as input:1x576; without them a
+    tensorrt_opt_shapes    shape that was not seen before has TensorRT build another engine, which takes seconds
+    tensorrt_max_shapes
 
 A provider that is not to be had is left out with a warning that names it; the CPU is always the last resort.
 """
@@ -31,6 +34,14 @@ _BRINGS = {
     "tensorrt": "onnxruntime-gpu with the tensorrt package",
     "cuda": "onnxruntime-gpu with CUDA and cuDNN",
     "cpu": "onnxruntime",
+}
+
+
+_TENSORRT = {
+    "tensorrt_cache": "trt_engine_cache_path",
+    "tensorrt_min_shapes": "trt_profile_min_shapes",
+    "tensorrt_opt_shapes": "trt_profile_opt_shapes",
+    "tensorrt_max_shapes": "trt_profile_max_shapes",
 }
 
 
@@ -81,19 +92,21 @@ def _open(path: Path, names: Sequence[str], context: ModelContext) -> ort.Infere
     return ort.InferenceSession(
         str(path),
         options,
-        providers=[(PROVIDERS[name], _options(name, context)) for name in names],
+        providers=[(PROVIDERS[name], provider_options(name, context)) for name in names],
         # Its own retry prints to stdout and does not say what it left out.
         enable_fallback=0,
     )
 
 
-def _options(name: str, context: ModelContext) -> dict[str, Any]:
+def provider_options(name: str, context: ModelContext) -> dict[str, Any]:
     if name == "cpu":
         return {}
     options: dict[str, Any] = {"device_id": context.device_id}
-    cache = context.parameters.get("tensorrt_cache")
-    if name == "tensorrt" and cache:
-        options |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": cache}
+    if name == "tensorrt":
+        options |= {
+            theirs: context.parameters[ours] for ours, theirs in _TENSORRT.items() if context.parameters.get(ours)
+        }
+        options |= {"trt_engine_cache_enable": True} if "trt_engine_cache_path" in options else {}
     return options
 
 

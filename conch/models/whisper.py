@@ -44,7 +44,8 @@ class Whisper(RaggedModel):
     @classmethod
     def load(cls, context: ModelContext) -> Self:
         tokenizer = context.file("tokenizer.json")
-        silero = Silero.load(context)
+        # An LSTM of 128 cells goes window by window: a GPU has nothing to do in parallel there.
+        silero = Silero.load(replace(context, device="cpu"))
         decoder = Decoder.load(context)
         model = cls(decoder, silero, Tokens.load(tokenizer, decoder.multilingual))
         model._warm_up()

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from conch.contracts.errors import Internal
 from conch.models.base import ModelContext
-from conch.models.onnx import open_session, providers
+from conch.models.onnx import open_session, provider_options, providers
 
 
 @pytest.fixture
@@ -55,6 +55,21 @@ def test_the_gpu_prefers_tensorrt_then_cuda_and_the_cpu_is_always_last(tmp_path)
     assert providers(ModelContext(tmp_path)) == ["cpu"]
     assert providers(ModelContext(tmp_path, device="gpu")) == ["tensorrt", "cuda", "cpu"]
     assert providers(ModelContext(tmp_path, {"execution_providers": "CUDA"}, device="gpu")) == ["cuda", "cpu"]
+
+
+def test_tensorrt_builds_one_engine_for_the_shapes_that_the_config_names(tmp_path):
+    shapes = {f"tensorrt_{end}_shapes": f"input:{rows}x576" for end, rows in (("min", 1), ("opt", 16), ("max", 64))}
+    context = ModelContext(tmp_path, {**shapes, "tensorrt_cache": "/engines"}, device="gpu", device_id=1)
+    assert provider_options("tensorrt", context) == {
+        "device_id": 1,
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": "/engines",
+        "trt_profile_min_shapes": "input:1x576",
+        "trt_profile_opt_shapes": "input:16x576",
+        "trt_profile_max_shapes": "input:64x576",
+    }
+    assert provider_options("cuda", context) == {"device_id": 1}
+    assert provider_options("cpu", context) == {}
 
 
 def test_an_unknown_provider_is_refused_with_the_known_ones(tmp_path):

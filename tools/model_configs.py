@@ -4,7 +4,7 @@ A check gives its findings as sentences; a config without any is right.
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,10 +136,16 @@ def _parameters(config: Any, kind: Kind) -> Iterator[str]:
     for name, value in threads.items():
         if not value.isdecimal() or int(value) < 1:
             yield f"parameter {name} is {value!r}, not a whole number from 1"
-    providers = values.get("execution_providers")
-    if providers is None and "compute_type" not in values:
+    yield from _computing(values, kind)
+
+
+def _computing(values: Mapping[str, str], kind: Kind) -> Iterator[str]:
+    """CTranslate2 has a compute_type, ONNX Runtime has execution_providers; a model with both is mainly the former."""
+    providers, compute_type = values.get("execution_providers"), values.get("compute_type")
+    if providers is None and compute_type is None:
         yield "neither execution_providers nor compute_type says what computes"
-    if providers is not None and providers != ("cpu" if kind == "KIND_CPU" else "tensorrt,cuda,cpu"):
+    if kind == "KIND_GPU" and compute_type not in (None, "float16"):
+        yield f"compute_type is {compute_type} on KIND_GPU, not float16"
+    wanted = {"cpu"} if kind == "KIND_CPU" else {"tensorrt,cuda,cpu"}
+    if providers is not None and providers not in (wanted if compute_type is None else wanted | {"cpu"}):
         yield f"execution_providers is {providers} on {kind}"
-    if kind == "KIND_GPU" and values.get("compute_type", "float16") != "float16":
-        yield f"compute_type is {values['compute_type']} on KIND_GPU, not float16"

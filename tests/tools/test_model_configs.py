@@ -52,6 +52,9 @@ parameters [
 GPU = GOOD.replace("KIND_CPU", "KIND_GPU").replace('"cpu"', '"tensorrt,cuda,cpu"')
 CTRANSLATE = GPU.replace('"execution_providers"', '"compute_type"').replace('"tensorrt,cuda,cpu"', '"float16"')
 
+# Whisper on a GPU: CTranslate2 there, its small VAD on the CPU.
+BOTH = CTRANSLATE + 'parameters { key: "execution_providers" value { string_value: "cpu" } }'
+
 QUEUE = "default_queue_policy"
 
 
@@ -59,7 +62,9 @@ def config_of(text: str) -> Any:
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-@pytest.mark.parametrize(("text", "kind"), [(GOOD, "KIND_CPU"), (GPU, "KIND_GPU"), (CTRANSLATE, "KIND_GPU")])
+@pytest.mark.parametrize(
+    ("text", "kind"), [(GOOD, "KIND_CPU"), (GPU, "KIND_GPU"), (CTRANSLATE, "KIND_GPU"), (BOTH, "KIND_GPU")]
+)
 def test_a_config_that_says_what_the_spec_says_has_no_findings(text, kind):
     assert findings(config_of(text), SPEC, kind) == []
 
@@ -160,9 +165,10 @@ def test_each_thing_that_is_wrong_is_found(was, becomes, found):
     [
         (GPU, "KIND_GPU", "KIND_CPU", "instance_group is KIND_CPU, not KIND_GPU"),
         (GPU, "tensorrt,cuda,cpu", "cpu", "execution_providers is cpu on KIND_GPU"),
+        (BOTH, '"cpu"', '"rocm"', "execution_providers is rocm on KIND_GPU"),
         (CTRANSLATE, "float16", "int8", "compute_type is int8 on KIND_GPU, not float16"),
     ],
-    ids=["instances", "providers", "types"],
+    ids=["instances", "providers", "providers beside a type", "types"],
 )
 def test_a_gpu_config_that_would_not_use_the_gpu_is_found(base, was, becomes, found):
     assert findings(config_of(base.replace(was, becomes)), SPEC, "KIND_GPU") == [found]

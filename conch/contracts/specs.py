@@ -59,6 +59,9 @@ WHISPER_MAX_S = 30.0
 VAD_WINDOW = 512
 """Samples at 16 kHz in one VAD window (32 ms)."""
 
+VAD_MAX_S = 60.0
+"""The longest audio of one VAD call, in seconds; a stream is any number of calls."""
+
 VAD_CONTEXT = 64
 """Samples of the window before that Silero VAD reads again."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from conch.contracts.errors import InvalidRequest, NotFound
+from conch.contracts.errors import Internal, InvalidRequest, NotFound
 
 MAX_HINT_TOKENS = 200
 """Of the decoder's 448 positions; the rest is for what is said."""
@@ -82,7 +82,7 @@ class Tokens:
     def _id(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
         if found is None:
-            raise InvalidRequest(f"tokenizer.json has no token {token}: it is not Whisper's")
+            raise Internal(f"tokenizer.json has no token {token}: it is not Whisper's")
         return int(found)
 
 

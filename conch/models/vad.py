@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.specs import VAD, VAD_WINDOW
+from conch.contracts.specs import SPEECH_RATE, VAD, VAD_MAX_S, VAD_WINDOW
 from conch.models.base import Arrays, ModelContext, StackedModel
 from conch.models.silero import START, Memory, Silero
 
@@ -27,6 +27,8 @@ class Vad(StackedModel):
         rows, samples = pcm.shape
         if samples == 0 or samples % VAD_WINDOW:
             raise InvalidRequest(f"pcm has {samples} samples, the model takes a multiple of {VAD_WINDOW}")
+        if samples > VAD_MAX_S * SPEECH_RATE:
+            raise InvalidRequest(f"pcm is {samples / SPEECH_RATE:.2f} s, one call takes {VAD_MAX_S:.2f} s")
         states = inputs.get("state", np.repeat(START.state[np.newaxis], rows, axis=0))
         contexts = inputs.get("context", np.repeat(START.context[np.newaxis], rows, axis=0))
         heard = [

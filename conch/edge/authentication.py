@@ -1,7 +1,7 @@
 """Which keys the edge believes, as two filters that Envoy takes up while it runs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conch.contracts.identity import KEY_HEADER, OPERATOR_HEADER, TENANT_HEADER
@@ -15,8 +15,14 @@ def key_filter(signing_keys: Sequence[keys.SigningKey]) -> Resource:
     """Every call shows a key that one of these signed; without any, none is asked for."""
     config: dict[str, Any] = {"@type": type_url("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication")}
     if signing_keys:
-        config["providers"] = {"conch": _provider(signing_keys)}
-        config["rules"] = [{"match": {"prefix": "/"}, "requires": {"provider_name": "conch"}}]
+        # One header is read, never both: two keys could lend each other what only one of them says.
+        shown = {"api_key": {"name": "x-api-key"}, "bearer": {"name": "authorization", "value_prefix": "Bearer "}}
+        config["providers"] = {name: _provider(signing_keys, header) for name, header in shown.items()}
+        with_api_key = {"prefix": "/", "headers": [{"name": "x-api-key", "present_match": True}]}
+        config["rules"] = [
+            {"match": with_api_key, "requires": {"provider_name": "api_key"}},
+            {"match": {"prefix": "/"}, "requires": {"provider_name": "bearer"}},
+        ]
     return extension("key", config)
 
 
@@ -33,7 +39,7 @@ def revoked_filter(revoked: Sequence[str]) -> Resource:
     return extension("revoked", config)
 
 
-def _provider(signing_keys: Sequence[keys.SigningKey]) -> dict[str, Any]:
+def _provider(signing_keys: Sequence[keys.SigningKey], header: Mapping[str, str]) -> dict[str, Any]:
     web_keys = [
         {"kty": "oct", "alg": keys.ALGORITHM, "use": "sig", "kid": key.id, "k": key.secret} for key in signing_keys
     ]
@@ -45,7 +51,7 @@ def _provider(signing_keys: Sequence[keys.SigningKey]) -> dict[str, Any]:
         # 0 would mean the default of a minute.
         "clock_skew_seconds": 1,
         "local_jwks": {"inline_string": json.dumps({"keys": web_keys})},
-        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}, {"name": "x-api-key"}],
+        "from_headers": [header],
         # The key itself goes no further than here.
         "forward": False,
         "payload_in_metadata": KEY_METADATA,

@@ -35,6 +35,8 @@ def command(edge: Edge) -> list[str]:
         "--disable-hot-restart",
         "--log-level",
         "warning",
+        "--file-flush-interval-msec",
+        "500",
         "--drain-time-s",
         "5",
     ]

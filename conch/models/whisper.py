@@ -160,7 +160,6 @@ class Whisper(RaggedModel):
     def _warm_up(self) -> None:
         self._silero.listen(np.zeros(VAD_WINDOW, np.float32))
         encoded = self._decoder.encode([self._log_mel(np.zeros(HOP, np.float32), WINDOWS[0])])
-        languages = self._languages([], encoded)
         if self._decoder.multilingual:
-            languages = [_Language(self._tokens.code(self._decoder.detect(encoded)[0].token), 1.0)]
-        self._decoder.decode(encoded, [self._tokens.prompt(languages[0].code, [])], max_tokens=2)
+            self._decoder.detect(encoded)
+        self._decoder.decode(encoded, [self._tokens.prompt(self._tokens.languages[0], [])], max_tokens=2)

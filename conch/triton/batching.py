@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -89,9 +90,7 @@ def _predict_stacked(model: StackedModel, calls: Sequence[Call], executed: Execu
     sizes = [call.batch for call in calls]
     executed(sum(sizes))
     try:
-        outputs = model.predict(
-            {name: np.concatenate([call.inputs[name] for call in calls]) for name in calls[0].inputs}
-        )
+        outputs = model.predict(_stacked([call.inputs for call in calls]))
         return _split(outputs, sizes)
     except SHARED_FAULTS as error:
         return [error] * len(calls)
@@ -102,14 +101,19 @@ def _predict_stacked(model: StackedModel, calls: Sequence[Call], executed: Execu
         return [answer for call in calls for answer in _predict_stacked(model, [call], executed)]
 
 
+def _stacked(inputs: Sequence[Arrays]) -> Arrays:
+    if len(inputs) == 1:
+        return inputs[0]
+    return {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
+
+
 def _split(outputs: Arrays, sizes: Sequence[int]) -> list[Arrays]:
-    """One part a call. np.split alone would hand a batch of the wrong size to the wrong callers without a word."""
+    """One part a call; a batch of the wrong size would go to the wrong callers without a word."""
     for name, array in outputs.items():
         if array.shape[:1] != (sum(sizes),):
             raise RuntimeError(f"output {name} has shape {list(array.shape)} for a batch of {sum(sizes)}")
-    bounds = np.cumsum(sizes)[:-1]
-    parts = {name: np.split(array, bounds) for name, array in outputs.items()}
-    return [{name: part[index] for name, part in parts.items()} for index in range(len(sizes))]
+    bounds = list(pairwise(accumulate(sizes, initial=0)))
+    return [{name: array[start:end] for name, array in outputs.items()} for start, end in bounds]
 
 
 def _run_ragged(model: RaggedModel, calls: Sequence[Call], executed: Executed) -> list[Answer]:

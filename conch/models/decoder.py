@@ -57,7 +57,7 @@ class Encoded:
             return self
         array = np.array(self.view.to_device(ctranslate2.Device.cpu))[list(indices)]
         part = ctranslate2.StorageView.from_array(array)
-        return Encoded(part.to_device(ctranslate2.Device[self.view.device]))
+        return Encoded(part.to_device(getattr(ctranslate2.Device, self.view.device)))
 
 
 class Decoder:

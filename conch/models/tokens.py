@@ -65,8 +65,12 @@ class Tokens:
 
     def prompt(self, language: str, hints: Sequence[int]) -> list[int]:
         """All that stands before the first word. Its length does not depend on the language."""
+        return [*self.timed_prompt(language, hints), self._untimed]
+
+    def timed_prompt(self, language: str, hints: Sequence[int]) -> list[int]:
+        """For a transcript with times between its sentences, which cost a fifth more tokens."""
         before = [self._before, *hints] if hints else []
-        return [*before, *self.start(language), self._untimed]
+        return [*before, *self.start(language)]
 
     def text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(self.spoken(ids), skip_special_tokens=False))

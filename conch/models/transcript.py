@@ -16,6 +16,12 @@ TOKENS_A_SECOND = 25
 MORE_TOKENS = 10
 
 
+LONG_S = 8.0
+"""Seconds of speech from which"""
+FEWEST_TOKENS_A_SECOND = 1.0
+"""tokens are counted; slow speech has two, a decoder that stopped after the first of many sentences a tenth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One row's speech, ready to be decoded."""
@@ -42,6 +48,10 @@ class Utterance:
     def max_tokens(self) -> int:
         """More are not said in this time: the decoder ran away."""
         return round(len(self.audio) / SPEECH_RATE * TOKENS_A_SECOND) + MORE_TOKENS
+
+    def left_out(self, tokens: int) -> bool:
+        """Whether so few tokens cannot be all that was said."""
+        return self.speech.speech_s >= LONG_S and tokens < self.speech.speech_s * FEWEST_TOKENS_A_SECOND
 
 
 @dataclass(frozen=True, slots=True)

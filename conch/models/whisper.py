@@ -98,10 +98,7 @@ class Whisper(RaggedModel):
     def _transcribe(self, batch: Sequence[Utterance], window: int, with_words: bool) -> list[Transcript]:
         encoded = self._decoder.encode([self._log_mel(one.audio, window) for one in batch])
         languages = self._languages(batch, encoded)
-        prompts = [
-            self._tokens.prompt(language.code, one.hints) for one, language in zip(batch, languages, strict=True)
-        ]
-        decoded = self._decoder.decode(encoded, prompts, max(one.max_tokens for one in batch))
+        decoded = self._decode(batch, encoded, languages)
         transcripts = [self._judge(*row) for row in zip(batch, languages, decoded, strict=True)]
         if not with_words:
             return transcripts
@@ -118,6 +115,18 @@ class Whisper(RaggedModel):
             for index, found in zip(unnamed, self._decoder.detect(encoded.rows(unnamed)), strict=True):
                 languages[index] = _Language(self._tokens.code(found.token), found.probability)
         return languages
+
+    def _decode(self, batch: Sequence[Utterance], encoded: Encoded, languages: Sequence[_Language]) -> list[Decoded]:
+        """Of long speech Whisper may write one sentence and stop; asked for their times, it writes them all."""
+        hinted = list(zip((language.code for language in languages), (one.hints for one in batch), strict=True))
+        tokens = max(one.max_tokens for one in batch)
+        decoded = self._decoder.decode(encoded, [self._tokens.prompt(*one) for one in hinted], tokens)
+        short = [index for index, one in enumerate(batch) if one.left_out(len(decoded[index].ids))]
+        if short:
+            prompts = [self._tokens.timed_prompt(*hinted[index]) for index in short]
+            for index, again in zip(short, self._decoder.decode(encoded.rows(short), prompts, tokens), strict=True):
+                decoded[index] = max(decoded[index], again, key=lambda one: len(one.ids))
+        return decoded
 
     def _judge(self, utterance: Utterance, language: _Language, decoded: Decoded) -> Transcript:
         text = self._tokens.text(decoded.ids).strip()

@@ -166,6 +166,10 @@ def _translated(model: str, status: str | None, message: str | None) -> ConchErr
     for fragment, kind in _BY_MESSAGE:
         if fragment in text:
             return TooMuch(text, QUEUE_FULL_RETRY_S) if kind is TooMuch else kind(text)
+    if status == "StatusCode.UNAVAILABLE" and not text.startswith("model "):
+        # gRPC's words hold addresses, which are nobody's business but ours.
+        logger.warning("model %s: no answer from Triton: %s", model, text)
+        return Unavailable(f"model {model}: the inference server is away")
     code = grpc.StatusCode.__members__.get((status or "").removeprefix("StatusCode."), grpc.StatusCode.UNKNOWN)
     error = error_of(code, text)
     if isinstance(error, Internal):

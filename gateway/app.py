@@ -1,0 +1,145 @@
+"""Put one gateway process together, and run it until it is told to stop. The only place that builds things."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+import grpc
+import uvicorn
+
+from conch.clients.inference import Inference
+from conch.clients.triton import TritonInference
+from conch.contracts.errors import Unavailable
+from gateway.addresses import Addresses, address_of, bound
+from gateway.admission import Admission
+from gateway.edge import Deadlines, Edge
+from gateway.embedding import TextEmbedding
+from gateway.health import Health, ModelHealth
+from gateway.http.face import http_face
+from gateway.limits import Limits
+from gateway.metrics import Metrics
+from gateway.observed import ObservedInference
+from gateway.rpc.health import HealthServicer
+from gateway.rpc.server import Servicers, grpc_server
+from gateway.rpc.text import Text
+from gateway.rpc.voice import Voice
+from gateway.settings import Settings
+from gateway.speaking import Speaking
+from gateway.transcription import Transcription
+from gateway.understanding import CommandUnderstanding
+from gateway.use_cases import UseCases
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 512
+
+
+class Gateway:
+    """Both faces of one process. `async with` starts them; leaving it drains."""
+
+    def __init__(self, settings: Settings, inference: Inference) -> None:
+        metrics = Metrics(shared=settings.processes > 1)
+        observed = ObservedInference(inference, metrics.stage)
+        limits = _limits(settings)
+        edge = Edge(
+            _deadlines(settings),
+            metrics,
+            Admission(settings.max_calls),
+            {"Transcribe": Admission(settings.max_transcriptions, "transcriptions")},
+        )
+        use_cases = UseCases(
+            Transcription(observed, limits, metrics, in_flight=settings.transcription_in_flight),
+            CommandUnderstanding(observed, limits),
+            Speaking(observed, limits),
+            TextEmbedding(observed, limits),
+        )
+        models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
+        self._settings = settings
+        self._health = Health(models)
+        self._grpc = _grpc_server(settings, edge, limits, use_cases, self._health)
+        self._http = _HttpServer(
+            uvicorn.Config(
+                http_face(edge, limits, use_cases, self._health, metrics, body_within_s=settings.body_deadline_s),
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(settings.drain_grace_s)),
+            )
+        )
+
+    async def serve(self, stop: asyncio.Event, listening: "asyncio.Future[Addresses] | None" = None) -> None:
+        """Until `stop` is set and the last call has ended; `listening` is told where, once calls are taken."""
+        settings = self._settings
+        http_socket = bound(settings.http_address, share_port=settings.processes > 1)
+        addresses = Addresses(_listen_grpc(self._grpc, settings.grpc_address), address_of(http_socket))
+        http_socket.listen(BACKLOG)
+        await self._grpc.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._http.serve([http_socket]))
+            logger.info("listening grpc=%s http=%s triton=%s", addresses.grpc, addresses.http, settings.triton_address)
+            if listening is not None:
+                listening.set_result(addresses)
+            await stop.wait()
+            logger.info("draining notice_s=%s grace_s=%s", settings.drain_notice_s, settings.drain_grace_s)
+            self._health.drain()
+            await asyncio.sleep(settings.drain_notice_s)
+            self._http.should_exit = True
+            await self._grpc.stop(settings.drain_grace_s)
+        logger.info("drained")
+
+
+async def run(settings: Settings) -> None:
+    """One process, from here to SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with TritonInference(settings.triton_address) as inference:
+        await Gateway(settings, inference).serve(stop)
+
+
+class _HttpServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the process's affair: both faces drain together."""
+        yield
+
+
+def _grpc_server(
+    settings: Settings, edge: Edge, limits: Limits, use_cases: UseCases, health: Health
+) -> grpc.aio.Server:
+    servicers = Servicers(Voice(edge, limits, use_cases), Text(edge, use_cases.embedding), HealthServicer(health))
+    return grpc_server(servicers, edge, most_audio_bytes=settings.max_audio_bytes, share_port=settings.processes > 1)
+
+
+def _listen_grpc(server: grpc.aio.Server, address: str) -> str:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise Unavailable(f"{address} cannot be listened at: {error}") from None
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        audio_bytes=settings.max_audio_bytes,
+        audio_s=settings.max_audio_s,
+        command_s=settings.max_command_s,
+        command_bytes=settings.max_command_bytes,
+        speak_bytes=settings.max_speak_bytes,
+        embed_bytes=settings.max_embed_bytes,
+        embed_texts=settings.max_embed_texts,
+        prompt_bytes=settings.max_prompt_bytes,
+    )
+
+
+def _deadlines(settings: Settings) -> Deadlines:
+    return Deadlines(
+        transcribe_s=settings.transcribe_deadline_s,
+        understand_s=settings.understand_deadline_s,
+        speak_s=settings.speak_deadline_s,
+        embed_s=settings.embed_deadline_s,
+    )

@@ -1,0 +1,93 @@
+"""What every call passes through, on either face: its deadline, its place among the running, its log line, its metrics.
+
+The faces bring identity and deadline in, and put errors into their own words (rpc/answering.py, http/problems.py).
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal
+from conch.contracts.identity import Identity
+from gateway.admission import Admission
+from gateway.calls import Call, check_tenant, is_plain
+from gateway.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds a call may take when its caller does not say."""
+
+    transcribe_s: float = 3600.0
+    understand_s: float = 30.0
+    speak_s: float = 300.0
+    embed_s: float = 30.0
+
+    def of(self, method: str) -> float:
+        by_method = {
+            "Transcribe": self.transcribe_s,
+            "Understand": self.understand_s,
+            "Speak": self.speak_s,
+            "Embed": self.embed_s,
+        }
+        return by_method[method]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    deadlines: Deadlines
+    metrics: Metrics
+    all_calls: Admission
+    calls: Mapping[str, Admission] = field(default_factory=dict)
+    """By method, beside `all_calls`: those that cost more than others."""
+
+    @contextlib.asynccontextmanager
+    async def call(self, face: str, method: str, identity: Identity, deadline_s: float | None) -> AsyncIterator[Call]:
+        """Raises ConchError only, whatever happens inside; `deadline_s` None is the method's own."""
+        started = time.monotonic()
+        allowed_s = self.deadlines.of(method) if deadline_s is None else deadline_s
+        call = Call(identity, started + allowed_s)
+        outcome = "ok"
+        try:
+            check_tenant(identity)
+            with contextlib.ExitStack() as running:
+                for admission in self._admissions(method):
+                    running.enter_context(admission.admitted())
+                async with asyncio.timeout(allowed_s):
+                    yield call
+        except TimeoutError:
+            outcome = DeadlineExceeded.__name__
+            raise DeadlineExceeded(
+                f"the call took {time.monotonic() - started:.2f} s, it had {allowed_s:.2f} s"
+            ) from None
+        except asyncio.CancelledError:
+            # A caller's deadline may reach us as its cancellation a moment before our own clock says so.
+            outcome = (Cancelled if call.remaining_s > 0 else DeadlineExceeded).__name__
+            raise
+        except ConchError as error:
+            outcome = type(error).__name__
+            raise
+        except Exception:
+            outcome = Internal.__name__
+            logger.exception("a bug in %s, request %s", method, identity.request_id)
+            raise Internal("internal error") from None
+        finally:
+            seconds = time.monotonic() - started
+            self.metrics.finished(face, method, outcome, seconds)
+            logger.info(
+                "call face=%s method=%s request_id=%s tenant=%s outcome=%s seconds=%.3f",
+                face,
+                method,
+                identity.request_id,
+                identity.tenant if is_plain(identity.tenant) else "?",
+                outcome,
+                seconds,
+            )
+
+    def _admissions(self, method: str) -> list[Admission]:
+        return [self.all_calls, self.calls[method]] if method in self.calls else [self.all_calls]

@@ -1,0 +1,166 @@
+"""Whether each service can answer now, proved by inference: Triton's own readiness stays good when a model is dead.
+
+A model that answered a call a moment ago needs no probe, so a busy server is not mistaken for a dead one.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conch.clients.inference import Arrays, CallOptions, text_column
+from conch.contracts.errors import ConchError
+from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW
+from gateway.observed import ObservedInference
+
+SERVICES: Mapping[str, tuple[str, ...]] = {
+    "conch.voice.v1.Voice": ("whisper", "vad", "intent", "piper", "voice_command"),
+    "conch.text.v1.Text": ("embedding",),
+}
+"""Each service and the models it depends on."""
+
+ALL = ""
+"""The name by which the health protocol asks for the whole server."""
+
+PROBE_REQUEST_ID = "health"
+"""Tells probes from callers in the logs of the models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    ready: bool
+    reason: str = ""
+    """Of a model that is not ready; empty for one that is."""
+
+
+GOOD = Verdict(ready=True)
+
+
+class ModelHealth:
+    """One verdict a model, kept for a short while; whoever asks meanwhile shares the probe that runs."""
+
+    def __init__(
+        self,
+        inference: ObservedInference,
+        *,
+        keep_s: float = 5.0,
+        deadline_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inference = inference
+        self._keep_s = keep_s
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._verdicts: dict[str, tuple[float, Verdict]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def of_model(self, model: str) -> Verdict:
+        async with self._locks.setdefault(model, asyncio.Lock()):
+            ago_s = self._inference.answered_ago_s(model)
+            if ago_s is not None and ago_s < self._keep_s:
+                return GOOD
+            at, verdict = self._verdicts.get(model, (float("-inf"), GOOD))
+            # A model that is down is asked again sooner, so that its recovery shows.
+            if self._clock() - at >= (self._keep_s if verdict.ready else self._keep_s / 5):
+                verdict = await self._probe(model)
+                self._verdicts[model] = (self._clock(), verdict)
+            return verdict
+
+    async def _probe(self, model: str) -> Verdict:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await PROBES[model](self._inference, CallOptions(PROBE_REQUEST_ID, deadline_s=self._deadline_s))
+        except TimeoutError:
+            return Verdict(ready=False, reason=f"no answer within {self._deadline_s} s")
+        except ConchError as error:
+            return Verdict(ready=False, reason=error.message)
+        return GOOD
+
+
+class Health:
+    """What both faces tell: of every service, and whether the process itself still takes calls."""
+
+    def __init__(self, models: ModelHealth, services: Mapping[str, tuple[str, ...]] = SERVICES) -> None:
+        self._models = models
+        self.services = services
+        self._draining = asyncio.Event()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining.is_set()
+
+    def drain(self) -> None:
+        """From now on every answer is no."""
+        self._draining.set()
+
+    async def of_models(self, service: str) -> dict[str, Verdict]:
+        models = self.services[service]
+        return dict(zip(models, await asyncio.gather(*map(self._models.of_model, models)), strict=True))
+
+    async def ready(self, service: str = ALL) -> bool:
+        """Raises KeyError for a service that is not one of `services`."""
+        if self.draining:
+            return False
+        services = self.services if service == ALL else (service,)
+        verdicts = await asyncio.gather(*map(self.of_models, services))
+        return all(verdict.ready for by_model in verdicts for verdict in by_model.values())
+
+    async def watch(self, service: str, every_s: float) -> AsyncIterator[bool]:
+        """The first answer, then each that differs from the one before; ends with the no of a drain."""
+        last: bool | None = None
+        while True:
+            now = await self.ready(service)
+            if now is not last:
+                yield now
+            last = now
+            if self.draining:
+                return
+            try:
+                async with asyncio.timeout(every_s):
+                    await self._draining.wait()
+            except TimeoutError:
+                continue
+
+
+async def _whisper(inference: ObservedInference, call: CallOptions) -> None:
+    await inference.infer("whisper", _silence(), call=call)
+
+
+async def _voice_command(inference: ObservedInference, call: CallOptions) -> None:
+    await inference.infer("voice_command", _silence(), call=call)
+
+
+async def _vad(inference: ObservedInference, call: CallOptions) -> None:
+    await inference.infer("vad", {"pcm": np.zeros((1, VAD_WINDOW), np.float32)}, call=call)
+
+
+async def _intent(inference: ObservedInference, call: CallOptions) -> None:
+    await inference.infer("intent", {"text": text_column("ready")}, call=call)
+
+
+async def _embedding(inference: ObservedInference, call: CallOptions) -> None:
+    await inference.infer("embedding", {"text": text_column("ready")}, call=call)
+
+
+async def _piper(inference: ObservedInference, call: CallOptions) -> None:
+    async for _ in inference.stream("piper", {"text": text_column("Yes.")}, call=call):
+        pass
+
+
+def _silence() -> Arrays:
+    return {
+        "pcm16": np.zeros((1, SPEECH_RATE // 2), np.int16),
+        "sample_rate": np.array([[SPEECH_RATE]], np.int32),
+    }
+
+
+PROBES: dict[str, Callable[[ObservedInference, CallOptions], Awaitable[None]]] = {
+    "whisper": _whisper,
+    "voice_command": _voice_command,
+    "vad": _vad,
+    "intent": _intent,
+    "embedding": _embedding,
+    "piper": _piper,
+}

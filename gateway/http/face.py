@@ -1,0 +1,51 @@
+"""The one ASGI app of the HTTP face."""
+
+from typing import cast
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from conch.contracts.errors import ConchError, Internal
+from conch.contracts.identity import REQUEST_ID_HEADER
+from gateway.edge import Edge
+from gateway.health import Health
+from gateway.http.answering import Identified, identity_of
+from gateway.http.operations import operations_routes
+from gateway.http.problems import http_problem, problem
+from gateway.http.text import text_routes
+from gateway.http.voice import voice_routes
+from gateway.limits import Limits
+from gateway.metrics import Metrics
+from gateway.use_cases import UseCases
+
+
+def http_face(
+    edge: Edge, limits: Limits, use_cases: UseCases, health: Health, metrics: Metrics, *, body_within_s: float
+) -> FastAPI:
+    """`body_within_s`: how long a request's body may take to arrive."""
+    app = FastAPI(title="Conch", description="Speech to text, text to intent, text to speech, texts as vectors.")
+    app.include_router(voice_routes(edge, limits, use_cases, body_within_s))
+    app.include_router(text_routes(edge, limits, use_cases, body_within_s))
+    app.include_router(operations_routes(health, metrics))
+    app.add_middleware(Identified)
+    app.add_exception_handler(ConchError, _refused)
+    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return problem(cast(ConchError, error), identity_of(request).request_id)
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    return http_problem(cast(HTTPException, error), identity_of(request).request_id)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    answer = problem(Internal("internal error"), identity_of(request).request_id)
+    # Starlette answers this outside of every other middleware.
+    answer.headers[REQUEST_ID_HEADER] = identity_of(request).request_id
+    return answer

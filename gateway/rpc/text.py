@@ -1,0 +1,18 @@
+"""conch.text.v1.Text: convert, call, convert."""
+
+from conch.contracts.pb.text.v1 import text_pb2 as pb
+from conch.contracts.pb.text.v1.text_pb2_grpc import TextServicer
+from gateway.edge import Edge
+from gateway.embedding import TextEmbedding
+from gateway.rpc.answering import Context, answering
+
+
+class Text(TextServicer):
+    def __init__(self, edge: Edge, embedding: TextEmbedding) -> None:
+        self._edge = edge
+        self._embedding = embedding
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedReply:
+        async with answering(self._edge, "Embed", context) as call:
+            vectors = await self._embedding.embed(list(request.texts), call)
+            return pb.EmbedReply(embeddings=[pb.Embedding(values=vector) for vector in vectors])

@@ -1,0 +1,117 @@
+"""conch.voice.v1.Voice: convert, call, convert."""
+
+import io
+from contextlib import aclosing
+from typing import Any
+
+from conch.contracts.errors import InvalidRequest
+from conch.contracts.pb.voice.v1 import voice_pb2 as pb
+from conch.contracts.pb.voice.v1.voice_pb2_grpc import VoiceServicer
+from conch.contracts.voice import (
+    AudioInfo,
+    Progress,
+    Scores,
+    Segment,
+    TranscriptEvent,
+    TranscriptSummary,
+    Understood,
+    Word,
+)
+from gateway.edge import Edge
+from gateway.limits import Limits
+from gateway.recognition import Expectation
+from gateway.rpc.answering import Context, answering
+from gateway.use_cases import UseCases
+
+
+class Voice(VoiceServicer):
+    def __init__(self, edge: Edge, limits: Limits, use_cases: UseCases) -> None:
+        self._edge = edge
+        self._limits = limits
+        self._use_cases = use_cases
+
+    async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> None:
+        async with answering(self._edge, "Transcribe", context) as call:
+            self._limits.check_audio_bytes(len(request.audio))
+            expectation = Expectation(request.language, request.prompt, request.with_words)
+            events: Any = self._use_cases.transcription.transcribe(io.BytesIO(request.audio), expectation, call)
+            async with aclosing(events):
+                async for event in events:
+                    await context.write(to_event(event))
+
+    async def Understand(self, request: pb.UnderstandRequest, context: Context) -> pb.UnderstandReply:
+        async with answering(self._edge, "Understand", context) as call:
+            return to_reply(await self._understood(request, call))
+
+    async def Speak(self, request: pb.SpeakRequest, context: Context) -> None:
+        async with answering(self._edge, "Speak", context) as call:
+            length_scale = request.length_scale if request.HasField("length_scale") else None
+            sentences: Any = self._use_cases.speaking.speak(request.text, length_scale, call)
+            async with aclosing(sentences):
+                async for sentence in sentences:
+                    await context.write(pb.SpeakReply(pcm16=sentence.pcm16, sample_rate=sentence.sample_rate))
+
+    async def _understood(self, request: pb.UnderstandRequest, call: Any) -> Understood:
+        kind = request.WhichOneof("command")
+        if kind == "text":
+            return await self._use_cases.understanding.of_text(request.text, call)
+        if kind == "audio":
+            self._limits.check_audio_bytes(len(request.audio))
+            expectation = Expectation(request.language, request.prompt)
+            return await self._use_cases.understanding.of_audio(io.BytesIO(request.audio), expectation, call)
+        raise InvalidRequest("neither audio nor text is given, 1 of the 2 is needed")
+
+
+def to_event(event: TranscriptEvent) -> pb.TranscribeReply:
+    match event:
+        case AudioInfo():
+            return pb.TranscribeReply(
+                audio=pb.AudioInfo(duration_s=event.duration_s, sample_rate=event.sample_rate, channels=event.channels)
+            )
+        case Segment():
+            return pb.TranscribeReply(segment=_to_segment(event))
+        case Progress():
+            return pb.TranscribeReply(progress=pb.Progress(done_s=event.done_s, duration_s=event.duration_s))
+        case TranscriptSummary():
+            return pb.TranscribeReply(
+                summary=pb.TranscriptSummary(text=event.text, language=event.language, duration_s=event.duration_s)
+            )
+
+
+def to_reply(understood: Understood) -> pb.UnderstandReply:
+    return pb.UnderstandReply(
+        text=understood.text,
+        language=understood.language,
+        intent=understood.intent,
+        confidence=understood.confidence,
+        scores=[pb.IntentScore(intent=intent, probability=sure) for intent, sure in understood.scores.items()],
+        decision=f"DECISION_{understood.decision.upper()}",
+        reason=understood.reason,
+        recognition=None if understood.recognition is None else _to_scores(understood.recognition),
+        stages=[pb.Stage(name=stage.name, ms=stage.ms) for stage in understood.stages],
+    )
+
+
+def _to_segment(segment: Segment) -> pb.Segment:
+    return pb.Segment(
+        start_s=segment.start_s,
+        end_s=segment.end_s,
+        text=segment.text,
+        language=segment.language,
+        scores=_to_scores(segment.scores),
+        words=[_to_word(word) for word in segment.words],
+    )
+
+
+def _to_word(word: Word) -> pb.Word:
+    return pb.Word(text=word.text, start_s=word.start_s, end_s=word.end_s, probability=word.probability)
+
+
+def _to_scores(scores: Scores) -> pb.Scores:
+    return pb.Scores(
+        avg_logprob=scores.avg_logprob,
+        no_speech_prob=scores.no_speech_prob,
+        compression_ratio=scores.compression_ratio,
+        speech_s=scores.speech_s,
+        language_probability=scores.language_probability,
+    )

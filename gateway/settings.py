@@ -1,0 +1,83 @@
+"""What may be set of a gateway: environment variables, CONCH_GATEWAY_ and the field's name in capitals."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CONCH_GATEWAY_", frozen=True, use_attribute_docstrings=True)
+
+    grpc_address: str = "127.0.0.1:8021"
+    """Where gRPC is served, host:port; port 0 lets the system choose, and the log tells."""
+
+    http_address: str = "127.0.0.1:8020"
+    """Where HTTP is served, host:port."""
+
+    triton_address: str = "127.0.0.1:8011"
+    """Triton's gRPC, or what balances several of them."""
+
+    processes: int = Field(default=1, ge=1, le=64)
+    """Processes that share the two ports; the kernel spreads connections over them. All limits are per process."""
+
+    max_calls: int = Field(default=64, ge=1)
+    """Calls running at once; the next one is told to come back."""
+
+    max_transcriptions: int = Field(default=8, ge=1)
+    """Of these, transcriptions."""
+
+    transcription_in_flight: int = Field(default=4, ge=1)
+    """Pieces of one recording that are with the recogniser at once."""
+
+    max_audio_bytes: int = Field(default=128 * 2**20, ge=1)
+    """Of an audio file as it is sent."""
+
+    max_audio_s: float = Field(default=3600.0, gt=0)
+    """Of an audio file to transcribe, as it is decoded."""
+
+    max_command_s: float = Field(default=30.0, gt=0, le=30.0)
+    """Of a spoken command; the recogniser's window is 30 seconds."""
+
+    max_command_bytes: int = Field(default=4 * 2**10, ge=1)
+    """UTF-8 bytes of a written command."""
+
+    max_speak_bytes: int = Field(default=64 * 2**10, ge=1)
+    """UTF-8 bytes of a text to speak."""
+
+    max_embed_bytes: int = Field(default=8 * 2**10, ge=1)
+    """UTF-8 bytes of each text to embed."""
+
+    max_embed_texts: int = Field(default=256, ge=1)
+    """Texts to embed in one call."""
+
+    max_prompt_bytes: int = Field(default=1024, ge=1)
+    """UTF-8 bytes of the words to expect in audio."""
+
+    transcribe_deadline_s: float = Field(default=3600.0, gt=0)
+    """Of a Transcribe whose caller sets none."""
+
+    understand_deadline_s: float = Field(default=30.0, gt=0)
+    """Of an Understand whose caller sets none."""
+
+    speak_deadline_s: float = Field(default=300.0, gt=0)
+    """Of a Speak whose caller sets none."""
+
+    embed_deadline_s: float = Field(default=30.0, gt=0)
+    """Of an Embed whose caller sets none."""
+
+    body_deadline_s: float = Field(default=120.0, gt=0)
+    """In which the body of an HTTP request must have arrived."""
+
+    health_keep_s: float = Field(default=5.0, gt=0)
+    """How long a model's answer proves that it is well, before it is probed again."""
+
+    health_deadline_s: float = Field(default=5.0, gt=0)
+    """For one probe."""
+
+    drain_notice_s: float = Field(default=0.5, ge=0)
+    """On SIGTERM health says no at once, and calls are still taken for this long: balancers need it to notice."""
+
+    drain_grace_s: float = Field(default=15.0, ge=0)
+    """Then running calls may end within this time."""
+
+    log_level: str = "INFO"
+    """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

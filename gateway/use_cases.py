@@ -1,0 +1,16 @@
+"""What the gateway can do, whichever face asks."""
+
+from dataclasses import dataclass
+
+from gateway.embedding import TextEmbedding
+from gateway.speaking import Speaking
+from gateway.transcription import Transcription
+from gateway.understanding import CommandUnderstanding
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    transcription: Transcription
+    understanding: CommandUnderstanding
+    speaking: Speaking
+    embedding: TextEmbedding

@@ -13,6 +13,7 @@ from jsonschema.validators import validator_for
 from conch.contracts.identity import FORWARDED_PATTERN
 from conch.stack.repository import ENSEMBLES, MODELS
 from conch.stack.triton import TritonInstallation
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.gpu.yml"
@@ -118,6 +119,17 @@ def test_only_the_gateway_is_published_and_only_it_is_outside(compose, services)
     assert [name for name, service in services.items() if "outside" in service["networks"]] == ["gateway"]
     assert compose["networks"]["inside"] == {"internal": True}
     assert all(port.startswith("${CONCH_BIND:-127.0.0.1}:") for port in services["gateway"]["ports"])
+
+
+def test_the_gateway_reads_every_setting_it_is_given(services):
+    settings = {f"CONCH_GATEWAY_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    given = services["gateway"]["environment"]
+
+    assert set(given) <= set(settings)
+    (default,) = re.findall(r"\$\{CONCH_GATEWAY_PROCESSES:-(\d+)\}", given["CONCH_GATEWAY_PROCESSES"])
+    assert Settings(processes=int(default), triton_address=given["CONCH_GATEWAY_TRITON_ADDRESS"])
+    published = {port.rpartition(":")[2] for port in services["gateway"]["ports"]}
+    assert published == {given[f"CONCH_GATEWAY_{face}_ADDRESS"].rpartition(":")[2] for face in ("GRPC", "HTTP")}
 
 
 def test_every_model_has_a_config_for_gpus():

@@ -63,7 +63,7 @@ def test_the_triton_image_lays_out_its_models_from_what_is_copied(tmp_path):
 
 
 def test_the_gateway_starts_from_what_is_copied(tmp_path):
-    """All that `python -m gateway` imports comes from the copied folders and from gateway.lock."""
+    """Without the libraries of models and stores, which its image leaves out."""
     for source in ("conch", "gateway"):
         shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
     script = "import gateway.__main__, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"

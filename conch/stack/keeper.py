@@ -132,7 +132,7 @@ class Keeper:
                 await probe.ready()
             except Hopeless as error:
                 self._set(ServiceState.FAILED)
-                raise ServiceFailed(self._told(error.message)) from error
+                raise ServiceFailed(f"{self.service.name}: {error.message}") from error
             except (NotYet, Sick, OSError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     return f"is not ready after {self.service.start_s:g} s: {error}"

@@ -119,6 +119,7 @@ class SupervisorLines(logging.Handler):
 
     def __init__(self, logs: Logs) -> None:
         super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         self._logs = logs
 
     def emit(self, record: logging.LogRecord) -> None:

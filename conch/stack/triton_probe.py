@@ -74,11 +74,13 @@ class TritonProbe(Probe):
         live_models: Path,
         first_start: bool,
         clock: Callable[[], float] = time.monotonic,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self._address = address
         self._live_models = live_models
         self._first_start = first_start
         self._clock = clock
+        self._patience = patience
         self._stubs = Stubs(process)
         self._watched: dict[str, Watched] = {}
         self._asked_at = -math.inf
@@ -121,7 +123,7 @@ class TritonProbe(Probe):
         if not isinstance(sick, SickModel):
             raise sick
         model = sick.model
-        failures = self._heals.setdefault(model, Failures(Patience()))
+        failures = self._heals.setdefault(model, Failures(self._patience))
         delay_s = failures.count(self._clock() - self._healed_at.get(model, self._clock()))
         if delay_s is None:
             raise Sick(f"{sick.message}, {failures.in_a_row} times in a row")
@@ -152,7 +154,8 @@ class TritonProbe(Probe):
                 if not self._watched:
                     raise NotYet(f"model {model.name} is loading")
             elif not self._watched and model.reason != "unloaded":
-                self._complain(f"model {model.name} cannot be loaded: {model.reason or model.state}")
+                # After the first line comes the stack of the stub.
+                self._complain(f"model {model.name} cannot be loaded: {(model.reason or model.state).splitlines()[0]}")
         for name in ready - self._watched.keys():
             config = await triton.config(name)
             if config.get("platform") != "ensemble":

@@ -84,7 +84,7 @@ async def test_five_failures_in_a_row_end_the_stack_and_say_why(start, tiny_stac
 async def test_a_hopeless_start_is_not_tried_again(start, tiny_stack):
     stack = start(tiny_stack.tiny("server"))
     (stack.folder.root / "hopeless").touch()
-    with pytest.raises(ServiceFailed, match="server no such model"):
+    with pytest.raises(ServiceFailed, match="server: no such model"):
         await stack.ended()
     assert stack.log("server").count("hello") <= 1
 

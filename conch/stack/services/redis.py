@@ -9,7 +9,7 @@ from conch.stack.processes import ProcessMark
 from conch.stack.service import HOST, Launch, NotYet, Probe, Service, Sick, Site
 
 PROBE_KEY = "conch:probe"
-DEADLINE_S = 2.0
+DEADLINE_S = 1.0
 
 
 class Redis(Service):
@@ -73,7 +73,7 @@ class RedisProbe(Probe):
         finally:
             writer.close()
         if answers[-1] != value.encode() + b"\r\n":
-            raise NotYet(f"SET {PROBE_KEY} {value}, then GET: {b''.join(answers)!r}")
+            raise NotYet(f"SET {PROBE_KEY} {value}, then GET: {b' '.join(answers).decode(errors='replace').strip()}")
 
 
 def binary() -> Path:

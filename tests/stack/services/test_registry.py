@@ -1,0 +1,29 @@
+import pytest
+
+from conch.contracts.errors import InvalidRequest
+from conch.stack.services.registry import SERVICES, chosen
+from conch.stack.supervisor import in_order
+
+
+def test_without_a_choice_every_service_is_chosen():
+    assert [service.name for service in chosen()] == [service.name for service in SERVICES]
+
+
+def test_a_chosen_service_brings_what_it_needs():
+    assert {service.name for service in chosen(["triton"])} == {"triton", "redis"}
+
+
+def test_an_unknown_service_is_refused_with_those_there_are():
+    with pytest.raises(InvalidRequest, match="there is no service 'postgres'; there are redis, triton"):
+        chosen(["redis", "postgres"])
+
+
+def test_every_need_is_a_service_and_none_needs_itself_through_others():
+    names = {service.name for service in SERVICES}
+    assert all(set(service.needs) <= names for service in SERVICES)
+    assert {service.name for service in in_order(chosen())} == names
+
+
+def test_no_two_faces_prefer_one_port():
+    ports = [port for service in SERVICES for port in service.ports.values()]
+    assert len(ports) == len(set(ports))

@@ -1,8 +1,8 @@
 """POST /transcribe, /understand and /speak: convert, call, convert."""
 
 import asyncio
+import struct
 import tempfile
-import wave
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import IO, Any
@@ -23,6 +23,8 @@ from gateway.use_cases import UseCases
 
 MEMORY_BYTES = 8 * 2**20
 """Speech above this size is held on disk until it is complete."""
+
+WAV_HEADER_BYTES = 44
 
 _FILE = {"type": "string", "format": "binary"}
 _EXPECTATION = {"language": {"type": "string"}, "prompt": {"type": "string"}}
@@ -108,21 +110,27 @@ async def _spoken(use_cases: UseCases, body: SpeechBody, call: Call) -> tuple[IO
     sentences: Any = use_cases.speaking.speak(body.text, body.length_scale, call)
     spool = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed when it has been sent
     try:
-        file = wave.open(spool, "wb")  # noqa: SIM115 - as above
-        file.setnchannels(1)
-        file.setsampwidth(2)
+        rate = 0
+        spool.write(_wav_header(rate, 0))
         async with aclosing(sentences):
             async for sentence in sentences:
-                if file.getnframes() == 0:
-                    file.setframerate(sentence.sample_rate)
-                await asyncio.to_thread(file.writeframesraw, sentence.pcm16)
-        file.close()
+                rate = sentence.sample_rate
+                await asyncio.to_thread(spool.write, sentence.pcm16)
         size = spool.tell()
+        spool.seek(0)
+        spool.write(_wav_header(rate, size - WAV_HEADER_BYTES))
         spool.seek(0)
     except BaseException:
         spool.close()
         raise
     return spool, size
+
+
+def _wav_header(rate: int, pcm_bytes: int) -> bytes:
+    """Of 16-bit mono PCM."""
+    riff = struct.pack("<4sI4s", b"RIFF", WAV_HEADER_BYTES - 8 + pcm_bytes, b"WAVE")
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+    return riff + form + struct.pack("<4sI", b"data", pcm_bytes)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

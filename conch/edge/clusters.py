@@ -48,7 +48,13 @@ def clusters(upstreams: Upstreams, tenants: Tenants) -> Sequence[Resource]:
         tenant.name: tenant.calls_at_once for tenant in tenants.by_name.values() if tenant.calls_at_once is not None
     }
     fronted = [
-        _cluster(cluster_name(target, tenant), target, _endpoints(target, upstreams), limit)
+        _cluster(
+            cluster_name(target, tenant),
+            target,
+            _endpoints(target, upstreams),
+            limit,
+            upstreams.pings and target is Target.TRITON_GRPC,
+        )
         for tenant, limit in limits.items()
         for target in Target
     ]
@@ -74,7 +80,9 @@ def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
             return [Endpoint(upstreams.gateway_http)]
 
 
-def _cluster(name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_once: int) -> Resource:
+def _cluster(
+    name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_once: int, pings: bool = False
+) -> Resource:
     cluster: dict[str, Any] = {
         "@type": type_url("envoy.config.cluster.v3.Cluster"),
         "name": name,
@@ -82,7 +90,7 @@ def _cluster(name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_
         "connect_timeout": "0.5s",
         "lb_policy": "LEAST_REQUEST",
         "per_connection_buffer_limit_bytes": 2**20,
-        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target, pings)},
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -114,17 +122,15 @@ def _cluster(name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_
     }
     if endpoints and all(endpoint.checked_at for endpoint in endpoints):
         cluster["health_checks"] = [_HEALTH_CHECK]
-        # Its calls end now rather than when the caller's patience does.
-        cluster["close_connections_on_host_health_failure"] = True
     return cluster
 
 
 _HEALTH_CHECK = {
     "http_health_check": {"path": "/v2/health/live", "codec_client_type": "HTTP1"},
     # Two misses are known within 0.8 s: a stopped server keeps its port open and answers nothing.
-    "timeout": "0.3s",
-    "interval": "0.25s",
-    "no_traffic_interval": "0.25s",
+    "timeout": "0.25s",
+    "interval": "0.2s",
+    "no_traffic_interval": "0.2s",
     "unhealthy_interval": "0.25s",
     "unhealthy_edge_interval": "0.1s",
     "unhealthy_threshold": 2,
@@ -132,8 +138,11 @@ _HEALTH_CHECK = {
 }
 
 
-def _protocol(target: Target) -> dict[str, Any]:
-    http2 = {"initial_stream_window_size": 2**20, "initial_connection_window_size": 2**24}
+def _protocol(target: Target, pings: bool) -> dict[str, Any]:
+    http2: dict[str, Any] = {"initial_stream_window_size": 2**20, "initial_connection_window_size": 2**24}
+    if pings:
+        # A health check stops new calls; this ends those that a stopped server has taken.
+        http2["connection_keepalive"] = {"interval": "0.3s", "timeout": "0.6s"}
     explicit = {"http2_protocol_options": http2} if target.is_grpc else {"http_protocol_options": {}}
     return {"@type": type_url(HTTP_OPTIONS), "explicit_http_config": explicit}
 

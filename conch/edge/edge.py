@@ -6,7 +6,7 @@ from conch.contracts.errors import InvalidRequest
 from conch.edge import discovery
 from conch.edge.authentication import key_filter, revoked_filter
 from conch.edge.bootstrap import bootstrap
-from conch.edge.certificates import secrets
+from conch.edge.certificates import publish_secrets
 from conch.edge.clusters import clusters
 from conch.edge.files import EdgeFiles
 from conch.edge.keys import KeyStore
@@ -40,7 +40,7 @@ class Edge:
         publish_keys(self.files, self.keys)
         discovery.publish(self.files.internal_routes, [internal_routes()])
         if self.settings.tls is not None:
-            discovery.publish(self.files.secrets, secrets(self.settings.tls))
+            publish_secrets(self.settings.tls, self.files.secrets)
         discovery.replace(self.files.bootstrap, bootstrap(self.settings, self.files))
 
     def publish_tenants(self) -> bool:

@@ -8,6 +8,8 @@ admin.sock        Envoy's admin interface
 
 from pathlib import Path
 
+from conch.edge.certificates import SecretFiles
+
 
 class EdgeFiles:
     def __init__(self, root: Path) -> None:
@@ -20,7 +22,7 @@ class EdgeFiles:
         self.internal_routes = discovery / "internal_routes.json"
         self.keys = discovery / "keys.json"
         self.revoked = discovery / "revoked.json"
-        self.secrets = discovery / "secrets.json"
+        self.secrets = SecretFiles(discovery / "certificate.json", discovery / "authorities.json")
         self.admin_socket = self.root / "admin.sock"
 
     def create(self) -> None:

@@ -30,9 +30,24 @@ ONE_ANSWER = {
     # The caller's own deadline counts, and nobody sends one request for more than ten minutes.
     "max_stream_duration": {"max_stream_duration": "600s", "grpc_timeout_header_max": "0s"},
 }
-UNSENT = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 1}
+_ELSEWHERE = {
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": type_url("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 5,
+}
+UNSENT = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 1, **_ELSEWHERE}
 """Again only where no server has begun with the call."""
-READ_AGAIN = {"retry_on": "connect-failure,refused-stream,reset,unavailable,gateway-error", "num_retries": 2}
+READ_AGAIN = {
+    "retry_on": "connect-failure,refused-stream,reset,unavailable,gateway-error",
+    "num_retries": 2,
+    **_ELSEWHERE,
+}
 """For calls that change nothing."""
 
 
@@ -59,10 +74,10 @@ def public_routes(tenants: Tenants, limits: Limits) -> Resource:
 def internal_routes() -> Resource:
     """All of Triton, for the gateway."""
     reading = [
-        _route(f"internal.{method}", {"path": kserve.path_of(method)}, Target.TRITON_GRPC, None, ONE_ANSWER, READ_AGAIN)
+        _route(f"internal.{method}", _method(method), Target.TRITON_GRPC, None, ONE_ANSWER, READ_AGAIN)
         for method in kserve.READING
     ]
-    stream = {"path": kserve.path_of(kserve.STREAM)}
+    stream = _method(kserve.STREAM)
     return {
         "@type": type_url("envoy.config.route.v3.RouteConfiguration"),
         "name": "internal",
@@ -124,23 +139,22 @@ def _claims(tenant: Tenant, limits: Limits) -> Sequence[Route]:
 
 def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
     triton = Target.TRITON_GRPC
-    infer, stream = kserve.path_of(kserve.INFER), kserve.path_of(kserve.STREAM)
-    every_call: Match = {"prefix": f"/{kserve.SERVICE}/"}
+    infer, stream = _method(kserve.INFER), _method(kserve.STREAM)
+    every_call: Match = {"prefix": f"/{kserve.SERVICE}/", "grpc": {}}
     return [
-        _sized(_to(tenant, "kserve.infer", {"path": infer}, triton, ONE_ANSWER, UNSENT), limits),
-        _to(tenant, "kserve.stream", {"path": stream}, triton, STREAMS, UNSENT)
+        _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits),
+        _to(tenant, "kserve.stream", stream, triton, STREAMS, UNSENT)
         if tenant.stream
-        else refusal("kserve.stream", {"path": stream}, 403, "this tenant may not open ModelStreamInfer"),
+        else refusal("kserve.stream", stream, 403, "this tenant may not open ModelStreamInfer"),
         *(
-            _to(tenant, "kserve.health", {"path": kserve.path_of(method)}, Target.GATEWAY_GRPC, ONE_ANSWER, READ_AGAIN)
+            _to(tenant, "kserve.health", _method(method), Target.GATEWAY_GRPC, ONE_ANSWER, READ_AGAIN)
             for method in kserve.HEALTH
         ),
-        *(
-            _to(tenant, "kserve.reading", {"path": kserve.path_of(method)}, triton, ONE_ANSWER, READ_AGAIN)
-            for method in kserve.READING
-        ),
+        *(_to(tenant, "kserve.reading", _method(method), triton, ONE_ANSWER, READ_AGAIN) for method in kserve.READING),
         _to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER),
         refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
+        # Envoy reads the body of what says that it is gRPC; Triton may take it for that without being told.
+        refusal("kserve.not_grpc", {"prefix": f"/{kserve.SERVICE}/"}, 415, "the content-type is not application/grpc"),
     ]
 
 
@@ -230,6 +244,10 @@ def _sized(route: Route, limits: Limits) -> Route:
         "buffer": {"max_request_bytes": limits.max_request_bytes},
     }
     return {**route, "typed_per_filter_config": {"size": size}}
+
+
+def _method(name: str) -> Match:
+    return {"path": kserve.path_of(name), "grpc": {}}
 
 
 def _matching(regex: str) -> Match:

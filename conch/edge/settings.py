@@ -72,6 +72,9 @@ class Upstreams:
     gateway_http: Address
     metrics: Address | None = None
     """Answers /metrics of the metrics port for everybody; None where only Triton's and the edge's own are there."""
+    pings: bool = False
+    """Ask Triton over HTTP/2 whether it is there while calls wait for it. It must allow that, or it hangs up:
+    --grpc-http2-max-ping-strikes=0."""
     otlp: Address | None = None
     """Where spans go, over gRPC; None sends none."""
 

@@ -75,6 +75,8 @@ class TritonInstallation:
             f"--grpc-header-forward-pattern={FORWARDED_PATTERN}",
             f"--http-header-forward-pattern={FORWARDED_PATTERN}",
             "--exit-timeout-secs=10",
+            # The edge asks several times a second whether the server is still there.
+            "--grpc-http2-max-ping-strikes=0",
         ]
         for name, address in (("grpc", addresses.grpc), ("http", addresses.http), ("metrics", addresses.metrics)):
             host, port = address.rsplit(":", 1)

@@ -65,6 +65,7 @@ class StandIn:
         self.name = name
         self.cancelled = threading.Event()
         self.seen: list[str] = []
+        self.failing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -78,6 +79,11 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._thread.is_alive():
+            self.stop()
+
+    def stop(self) -> None:
+        """Its ports are closed."""
         self._web.shutdown()
         self._web.server_close()
         asyncio.run_coroutine_threadsafe(self._server.stop(0), self._loop).result(10)
@@ -115,6 +121,8 @@ class _AnyMethod(grpc.GenericRpcHandler):
             if "inference" in method and method.endswith(("Live", "Ready")):
                 yield b"\x08\x01"  # field 1 is true, in all three replies
                 return
+            if self._owner.failing:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "asked to fail")
             if method.endswith("/Fail"):
                 await context.abort(grpc.StatusCode.ABORTED, "asked to fail")
             async for request in requests:
@@ -273,6 +281,26 @@ def _type(data_type: DataType) -> Any:
     return model_config_pb2.DataType.Value("TYPE_STRING" if data_type is DataType.BYTES else f"TYPE_{data_type}")
 
 
+@pytest.fixture
+def make_triton(tmp_path: Path, gates: Path) -> Callable[..., Any]:
+    """A server of the test's own, to be stopped and killed."""
+
+    def make() -> Any:
+        return serving_repositories(tmp_path / "triton", [write_models(tmp_path / "models", gates)])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_stand_in() -> type[StandIn]:
+    return StandIn
+
+
+@pytest.fixture(scope="session")
+def make_caller() -> type[Caller]:
+    return Caller
+
+
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory, gates: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("triton")
@@ -302,11 +330,12 @@ def new_edge(
     *,
     tls: Tls | None = None,
     limits: Limits | None = None,
+    pings: bool = True,
 ) -> Edge:
     """Not running yet: make keys and write the tenants file first."""
     settings = EdgeSettings(
         Listening(*(Address(HOST, port) for port in free_ports(4))),
-        Upstreams(tritons, Address.parse(gateway.grpc), Address.parse(gateway.http)),
+        Upstreams(tritons, Address.parse(gateway.grpc), Address.parse(gateway.http), pings=pings),
         tls,
         limits or Limits(),
         workers=1,
@@ -316,9 +345,9 @@ def new_edge(
 
 @pytest.fixture
 def make_edge(tmp_path: Path, gateway: StandIn) -> Callable[..., Edge]:
-    def make(*tritons: Server | StandIn, **options: Any) -> Edge:
+    def make(*tritons: Server | StandIn, folder: str = "", **options: Any) -> Edge:
         upstreams = [one.as_triton if isinstance(one, StandIn) else as_upstream(one) for one in tritons]
-        return new_edge(tmp_path, upstreams, gateway, **options)
+        return new_edge(tmp_path / folder, upstreams, **{"gateway": gateway, **options})
 
     return make
 

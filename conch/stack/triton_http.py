@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 
 from conch.contracts.errors import Unavailable
+from conch.stack.loopback import loopback_client
 
 DEADLINE_S = 2.0
 
@@ -27,7 +28,7 @@ class ListedModel:
 
 class TritonHttp:
     def __init__(self, address: str) -> None:
-        self._client = httpx.AsyncClient(base_url=f"http://{address}", timeout=DEADLINE_S, trust_env=False)
+        self._client = loopback_client(address, DEADLINE_S)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,25 +1,33 @@
 """Our gateway: gRPC and HTTP in front of Triton."""
 
 import asyncio
+import logging
 import sys
 from typing import ClassVar
 
 import httpx
 
 from conch.clients.gateway import GatewayClient
-from conch.contracts.errors import ConchError, NotFound
+from conch.contracts.errors import ConchError
+from conch.stack.loopback import loopback_client
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
 
-DEADLINE_S = 3.0
+logger = logging.getLogger(__name__)
+
+DEADLINE_S = 2.0
+HEALTH_DEADLINE_S = 10.0
+"""Longer than the gateway waits for a model that does not answer."""
 TEXT = "hello"
+REQUEST_ID = "probe"
+"""Tells probes from callers in the logs."""
 
 
 class Gateway(Service):
     name: ClassVar[str] = "gateway"
     needs: ClassVar[tuple[str, ...]] = ("redis", "triton")
     ports: ClassVar[dict[str, int]] = {"grpc": 8021, "http": 8020}
-    look_every_s: ClassVar[float] = 2.0
+    look_every_s: ClassVar[float] = 1.0
     drain_s: ClassVar[float] = 20.0
 
     def launch(self, site: Site) -> Launch:
@@ -39,7 +47,10 @@ class Gateway(Service):
 
 
 class GatewayProbe(Probe):
-    """A text is understood by gRPC, and HTTP answers; on new connections, so that no process is left out for long."""
+    """At the start a text is understood; then health is asked, which infers. New connections leave no process out.
+
+    A model that is not well is no fault of the gateway: Triton's own probe sees to it.
+    """
 
     def __init__(self, grpc: str, http: str) -> None:
         self._grpc = grpc
@@ -47,27 +58,31 @@ class GatewayProbe(Probe):
 
     async def ready(self) -> None:
         try:
-            await self._use()
+            await self._ask_http()
+            await asyncio.to_thread(self._understand)
+            if not await asyncio.to_thread(self._healthy):
+                logger.warning("the gateway is ready, but not every model of its services is")
         except (ConchError, httpx.HTTPError) as error:
             raise NotYet(_said(error)) from error
 
     async def look(self) -> None:
         try:
-            await self._use()
+            await self._ask_http()
+            await asyncio.to_thread(self._healthy)
         except (ConchError, httpx.HTTPError) as error:
             raise Sick(_said(error), certain=False) from error
 
-    async def _use(self) -> None:
-        await asyncio.to_thread(self._understand)
-        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S) as client:
-            (await client.get(f"http://{self._http}/health")).raise_for_status()
+    async def _ask_http(self) -> None:
+        async with loopback_client(self._http, DEADLINE_S) as client:
+            (await client.get("/metrics")).raise_for_status()
 
     def _understand(self) -> None:
         with GatewayClient(self._grpc) as gateway:
-            try:
-                gateway.understand(TEXT, timeout_s=DEADLINE_S)
-            except NotFound:  # a repository without our intent model is no fault of the gateway
-                gateway.ready(timeout_s=DEADLINE_S)
+            gateway.understand(TEXT, timeout_s=DEADLINE_S, request_id=REQUEST_ID)
+
+    def _healthy(self) -> bool:
+        with GatewayClient(self._grpc) as gateway:
+            return gateway.ready(timeout_s=HEALTH_DEADLINE_S)
 
 
 def _said(error: Exception) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Collection
 
 from conch.contracts.errors import InvalidRequest
 from conch.stack.service import Service
+from conch.stack.services.gateway import Gateway
 from conch.stack.services.redis import Redis
 from conch.stack.services.triton import Triton
 
-SERVICES: tuple[type[Service], ...] = (Redis, Triton)
+SERVICES: tuple[type[Service], ...] = (Redis, Triton, Gateway)
 
 
 def chosen(only: Collection[str] = ()) -> list[Service]:

@@ -66,7 +66,7 @@ def _transcribe(
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(file.name, total=None)
         for event in gateway.transcribe(audio, language=language, prompt=prompt, with_words=words):
             if isinstance(event, voice.Segment):

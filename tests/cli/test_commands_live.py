@@ -1,0 +1,132 @@
+"""Every command against one running stack, as a user types it."""
+
+import json
+import subprocess
+import sys
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Conch = Callable[..., "subprocess.CompletedProcess[str]"]
+SENTENCE = "Please summon the cleaning crew to aisle five."
+
+
+@pytest.fixture(scope="module")
+def conch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conch]:
+    """`conch("understand", "hi")` runs the command on a stack that is kept for this file."""
+    state = tmp_path_factory.mktemp("state")
+
+    def run(*arguments: str, state: Path = state) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "conch.cli", *arguments, "--state", str(state)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    up = run("up", "--detach")
+    assert up.returncode == 0, up.stderr
+    try:
+        yield run
+    finally:
+        assert run("down").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory, spoken) -> Path:
+    return _wav(tmp_path_factory.mktemp("speech") / "command.wav", spoken(SENTENCE))
+
+
+def _wav(path: Path, pcm: np.ndarray) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, len(pcm), "NONE", ""))
+        file.writeframes(pcm.tobytes())
+    return path
+
+
+def test_transcribe_prints_the_text(conch, recording):
+    done = conch("transcribe", str(recording))
+    assert done.returncode == 0, done.stderr
+    assert "cleaning crew" in done.stdout.lower()
+
+
+def test_transcribe_json_is_one_object_a_file(conch, recording):
+    done = conch("transcribe", str(recording), str(recording), "--json", "--words")
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [set(one) for one in objects] == [{"file", "text", "language", "duration_s", "segments"}] * 2
+    assert objects[0]["file"] == str(recording)
+    assert objects[0]["language"] == "en"
+    (segment,) = objects[0]["segments"]
+    assert segment["text"] == objects[0]["text"]
+    assert 0 <= segment["start_s"] < segment["end_s"] <= objects[0]["duration_s"]
+    assert "cleaning" in " ".join(word["text"].lower() for word in segment["words"])
+
+
+def test_transcribe_writes_subtitles(conch, recording):
+    assert conch("transcribe", str(recording), "--srt").stdout.startswith("1\n00:00:0")
+    assert conch("transcribe", str(recording), "--vtt").stdout.startswith("WEBVTT\n")
+
+
+def test_transcribe_says_nothing_of_silence(conch, tmp_path):
+    silence = _wav(tmp_path / "silence.wav", np.zeros(32_000, np.int16))
+    done = conch("transcribe", str(silence), "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["text"], answer["segments"], answer["language"]) == ("", [], "")
+
+
+def test_a_file_that_fails_is_named_and_the_others_go_on(conch, recording, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF, but no more")
+    done = conch("transcribe", str(tmp_path / "missing.wav"), str(broken), str(recording))
+    assert done.returncode == 1
+    assert "cleaning crew" in done.stdout.lower()
+    assert "missing.wav: cannot be read: No such file or directory" in done.stderr
+    assert "broken.wav: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_formats_at_once_are_wrong_usage(conch, recording):
+    assert conch("transcribe", str(recording), "--srt", "--json").returncode == 2
+
+
+def test_understand_tells_intent_confidence_and_decision(conch):
+    answer = json.loads(conch("understand", "summon the cleaning crew to aisle five", "--json").stdout)
+    assert set(answer) == {"text", "intent", "confidence", "decision", "reason", "scores"}
+    assert (answer["intent"], answer["decision"]) == ("SUMMON_TEAM", "execute")
+    assert answer["confidence"] == max(answer["scores"].values()) >= 0.85
+
+
+def test_understand_refuses_no_text(conch):
+    done = conch("understand", "")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("InvalidRequest: ")
+
+
+def test_speak_saves_speech_that_is_understood_again(conch, tmp_path):
+    reply = tmp_path / "reply.wav"
+    answer = json.loads(conch("speak", SENTENCE, "-o", str(reply), "--json").stdout)
+    with wave.open(str(reply)) as file:
+        assert file.getnframes() / file.getframerate() == pytest.approx(answer["duration_s"], abs=0.01)
+    assert "cleaning crew" in conch("transcribe", str(reply)).stdout.lower()
+
+
+def test_embed_gives_a_vector_of_unit_length_a_text(conch):
+    done = conch("embed", "a red bicycle", "a crimson bike", "--json")
+    vectors = [np.array(json.loads(line)["embedding"]) for line in done.stdout.splitlines()]
+    assert [vector.shape for vector in vectors] == [(384,), (384,)]
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_models_list_tells_what_is_served(conch):
+    assert "whisper" in conch("models", "list").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("understand", "hi"), ("embed", "hi"), ("speak", "hi", "-o", "hi.wav"), ("transcribe", "hi.wav"), ("status",)],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_a_stack_a_command_says_how_to_start_one(conch, tmp_path, arguments):
+    done = conch(*arguments, state=tmp_path)
+    assert done.returncode == 3
+    assert f"conch up --detach --state {tmp_path}" in done.stderr.replace("\n", "")

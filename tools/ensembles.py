@@ -67,7 +67,7 @@ def _frame(config: Any) -> Iterator[str]:
 
 def _step_inputs(step: Any, spec: ModelSpec, sources: Mapping[str, _Source]) -> Iterator[str]:
     known = {tensor.name for tensor in spec.inputs}
-    for name in step.input_map:
+    for name in sorted(step.input_map):
         if name not in known:
             yield f"step {spec.name} has no input {name}"
     for tensor in spec.inputs:
@@ -99,7 +99,7 @@ def _fits(given: tuple[int, ...], taken: tuple[int, ...]) -> bool:
 def _step_outputs(step: Any, spec: ModelSpec, sources: dict[str, _Source]) -> Iterator[str]:
     """Adds what the step makes to `sources`."""
     known = {tensor.name: tensor for tensor in spec.outputs}
-    for name, tensor_name in step.output_map.items():
+    for name, tensor_name in sorted(step.output_map.items()):
         who = f"output {name} of step {spec.name}"
         if name not in known:
             yield f"step {spec.name} has no output {name}"

@@ -98,7 +98,7 @@ def _scheduling(config: Any) -> Iterator[str]:
     if batching.max_queue_delay_microseconds:
         yield f"max_queue_delay_microseconds is {batching.max_queue_delay_microseconds}: low traffic pays it in full"
     yield from _queue(batching.default_queue_policy, "default_queue_policy")
-    for level, policy in batching.priority_queue_policy.items():
+    for level, policy in sorted(batching.priority_queue_policy.items()):
         yield from _queue(policy, f"priority_queue_policy {level}")
     if config.response_cache.enable:
         yield "response_cache is on: its key is the inputs, and knows no tenant, no time and no store"
@@ -129,7 +129,7 @@ def _instances(config: Any, kind: Kind) -> Iterator[str]:
 
 
 def _parameters(config: Any, kind: Kind) -> Iterator[str]:
-    values = {name: value.string_value for name, value in config.parameters.items()}
+    values = {name: value.string_value for name, value in sorted(config.parameters.items())}
     threads = {name: value for name, value in values.items() if name.endswith("_threads")}
     if not threads:
         yield "no thread count among the parameters: oversubscription costs 3 to 8 times"

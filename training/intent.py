@@ -32,8 +32,6 @@ from training.fitting import Schedule, batches_of, fit, predict
 from training.scores import Scores, fit_temperature, score
 from training.vocabulary import Vocabulary, from_embedding
 
-logger = logging.getLogger(__name__)
-
 FOLDER = Path(__file__).parents[1] / "model_repository" / "intent" / "1"
 
 
@@ -123,7 +121,7 @@ def main(
     vocabulary = from_embedding(weights["model.onnx"], weights["tokenizer.json"], plan.shape.width)
     trained = train(plan, corpus.split(lines), vocabulary)
     manifest = write(out, plan, trained, vocabulary, source, corpus.fingerprint(lines))
-    logger.info("%s: %s", out, json.dumps({"temperature": manifest["temperature"], **manifest["held_back"]}))
+    print(json.dumps({"temperature": manifest["temperature"], **manifest["held_back"]}))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class Health:
             if now is not last:
                 yield now
             last = now
-            if self.draining:
+            if self.draining and not now:
                 return
             try:
                 async with asyncio.timeout(every_s):

@@ -1,0 +1,101 @@
+"""What only a stream has: answers while work goes on, and a caller who leaves."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from conch.clients.inprocess import InProcessInference
+from conch.contracts.pb.voice.v1 import voice_pb2 as pb
+from conch.contracts.pb.voice.v1.voice_pb2_grpc import VoiceStub
+from tests.gateway.conftest import Hold, said, wav, whisper
+
+
+async def test_segments_come_while_the_rest_is_being_recognised(
+    channel: grpc.aio.Channel, models: InProcessInference
+) -> None:
+    hold, seen = Hold(), []
+
+    async def hold_the_second(inputs, call):
+        answer = whisper(inputs, call)
+        seen.append(str(answer["text"][0, 0]).strip())
+        return await hold.before(whisper)(inputs, call) if seen[-1] == "mai" else answer
+
+    models.functions["whisper"] = hold_the_second
+    call = VoiceStub(channel).Transcribe(pb.TranscribeRequest(audio=wav(said("call", "mai"))))
+    events = aiter(call)
+    kinds = [(await anext(events)).WhichOneof("event")]
+    while kinds[-1] != "segment":
+        kinds.append((await anext(events)).WhichOneof("event"))
+    assert kinds[0] == "audio"
+    assert not hold.release.is_set()
+    hold.release.set()
+    rest = [event async for event in events]
+    assert [event.segment.text for event in rest if event.HasField("segment")] == ["mai"]
+    assert rest[-1].summary.text == "call mai"
+
+
+async def test_a_sentence_comes_before_the_next_one_is_made(
+    channel: grpc.aio.Channel, models: InProcessInference
+) -> None:
+    go_on = asyncio.Event()
+    speak = models.functions["piper"]
+
+    async def one_by_one(inputs, call):
+        for index, sentence in enumerate(speak(inputs, call)):
+            if index:
+                await go_on.wait()
+            yield sentence
+
+    models.functions["piper"] = one_by_one
+    events = aiter(VoiceStub(channel).Speak(pb.SpeakRequest(text="One. Three.")))
+    assert (await anext(events)).pcm16[:2] == b"\x03\x00"
+    go_on.set()
+    assert [reply.pcm16[:2] async for reply in events] == [b"\x05\x00"]
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "request_"),
+    [
+        ("whisper", "Transcribe", pb.TranscribeRequest(audio=wav(said("call")))),
+        ("voice_command", "Understand", pb.UnderstandRequest(audio=wav(said("call")))),
+        ("intent", "Understand", pb.UnderstandRequest(text="call mai")),
+    ],
+    ids=["transcribe", "understand audio", "understand text"],
+)
+async def test_a_caller_who_leaves_cancels_the_models_call(
+    channel: grpc.aio.Channel, models: InProcessInference, model: str, method: str, request_: object
+) -> None:
+    hold = Hold()
+    models.functions[model] = hold.before(models.functions[model])
+    call = getattr(VoiceStub(channel), method)(request_)
+    reading = asyncio.create_task(_last(call))
+    await hold.entered.wait()
+    call.cancel()
+    await asyncio.wait_for(hold.left.wait(), 10)
+    with pytest.raises((asyncio.CancelledError, grpc.aio.AioRpcError)):
+        await reading
+
+
+async def test_a_command_of_neither_kind_is_refused(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await VoiceStub(channel).Understand(pb.UnderstandRequest())
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_understood_command_tells_scores_and_stages(channel: grpc.aio.Channel) -> None:
+    reply = await VoiceStub(channel).Understand(pb.UnderstandRequest(audio=wav(said("call"))))
+    assert reply.decision == pb.DECISION_EXECUTE
+    assert {score.intent: round(score.probability, 4) for score in reply.scores} == {
+        "SUMMON_TEAM": 0.0625,
+        "DIAL_PERSON": 0.875,
+        "GENERAL_QUERY": 0.0625,
+    }
+    assert reply.recognition.avg_logprob == -0.25
+    assert [stage.name for stage in reply.stages] == ["decode", "voice_command", "decide"]
+
+
+async def _last(call: object) -> object:
+    if hasattr(call, "__aiter__"):
+        return [reply async for reply in call][-1]
+    return await call  # type: ignore[misc]

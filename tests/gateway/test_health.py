@@ -1,0 +1,107 @@
+"""Health by inference: what is asked, how often, and what counts as an answer."""
+
+import asyncio
+
+import pytest
+
+from conch.clients.inference import text_column
+from conch.clients.inprocess import InProcessInference
+from conch.contracts.errors import Unavailable
+from gateway.health import GOOD, SERVICES, Health, ModelHealth, Verdict
+from gateway.observed import ObservedInference
+from tests.gateway.conftest import Hold, intent
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def observed(models: InProcessInference, clock: Clock) -> ObservedInference:
+    return ObservedInference(models, lambda model, seconds: None, clock)
+
+
+@pytest.fixture
+def health(observed: ObservedInference, clock: Clock) -> ModelHealth:
+    return ModelHealth(observed, keep_s=5.0, deadline_s=0.2, clock=clock)
+
+
+@pytest.mark.parametrize("model", sorted({model for models in SERVICES.values() for model in models}))
+async def test_every_model_has_a_probe_that_it_answers(
+    health: ModelHealth, models: InProcessInference, model: str
+) -> None:
+    assert await health.of_model(model) == GOOD
+    assert [asked.model for asked in models.asked] == [model]
+
+
+async def test_a_verdict_is_kept_for_a_while(health: ModelHealth, models: InProcessInference, clock: Clock) -> None:
+    for seconds in (0.0, 4.9, 0.2):
+        clock.now += seconds
+        await health.of_model("intent")
+    assert len(models.asked) == 2
+
+
+async def test_a_model_that_answered_a_caller_is_not_probed(
+    health: ModelHealth, models: InProcessInference, observed: ObservedInference, clock: Clock
+) -> None:
+    await observed.infer("intent", {"text": text_column("call")})
+    models.functions["intent"] = Hold().before(intent)
+    assert await health.of_model("intent") == GOOD
+    clock.now += 5.1
+    assert await health.of_model("intent") == Verdict(ready=False, reason="no answer within 0.2 s")
+
+
+async def test_many_who_ask_share_one_probe(health: ModelHealth, models: InProcessInference) -> None:
+    verdicts = await asyncio.gather(*(health.of_model("intent") for _ in range(20)))
+    assert set(verdicts) == {GOOD}
+    assert len(models.asked) == 1
+
+
+async def test_a_model_that_fails_says_why_and_is_soon_asked_again(
+    health: ModelHealth, models: InProcessInference, clock: Clock
+) -> None:
+    models.functions["intent"] = lambda inputs, call: (_ for _ in ()).throw(Unavailable("out for lunch"))
+    assert await health.of_model("intent") == Verdict(ready=False, reason="model intent: out for lunch")
+    models.functions["intent"] = intent
+    clock.now += 1.0
+    assert await health.of_model("intent") == GOOD
+
+
+async def test_a_service_is_ready_when_all_its_models_are(health: ModelHealth, models: InProcessInference) -> None:
+    del models.functions["piper"]
+    whole = Health(health)
+    assert await whole.ready("conch.text.v1.Text")
+    assert not await whole.ready("conch.voice.v1.Voice")
+    assert not await whole.ready()
+
+
+async def test_a_draining_process_is_ready_for_nothing(health: ModelHealth) -> None:
+    whole = Health(health)
+    assert await whole.ready()
+    whole.drain()
+    assert not await whole.ready()
+    assert not await whole.ready("conch.text.v1.Text")
+
+
+async def test_who_watches_is_told_of_changes_alone(
+    health: ModelHealth, models: InProcessInference, clock: Clock
+) -> None:
+    whole = Health(health)
+    told = whole.watch("conch.text.v1.Text", every_s=0.01)
+    assert await anext(told) is True
+    gone = models.functions.pop("embedding")
+    clock.now += 5.0
+    assert await anext(told) is False
+    models.functions["embedding"] = gone
+    clock.now += 5.0
+    assert await anext(told) is True
+    whole.drain()
+    assert [ready async for ready in told] == [False]

@@ -18,7 +18,11 @@ from conch.edge.settings import EdgeSettings
 
 
 def template() -> str:
-    path = Path(__file__).parents[2] / "deploy/envoy/edge.yaml"
+    return _read("edge.yaml")
+
+
+def _read(name: str) -> str:
+    path = Path(__file__).parents[2] / "deploy/envoy" / name
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -46,6 +50,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "max_heap_bytes": limits.max_heap_bytes,
         "max_connections": limits.max_connections,
         "max_streams": limits.max_streams,
+        "brackets": _read("brackets.lua"),
         "too_large": too_large_text(limits),
         "kserve_descriptor": base64.b64encode(kserve.descriptor()).decode(),
         "named_model": kserve.extractions(),

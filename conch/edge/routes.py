@@ -19,6 +19,10 @@ from conch.edge.tenants import Tenant, Tenants
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]
 
+_LUA = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
+SMALL_BYTES = 25_000
+"""Too little to be nested dangerously deep; see brackets.lua."""
+
 TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
 
@@ -114,6 +118,7 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
         "request_headers_to_add": [_header(TENANT_HEADER, tenant.name)],
         "typed_per_filter_config": {
             "size": {"@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"), "disabled": True},
+            "json": {"@type": type_url(_LUA), "disabled": True},
             **model_filters(tenant),
             **_rate(tenant),
         },
@@ -142,7 +147,7 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
     infer, stream = _method(kserve.INFER), _method(kserve.STREAM)
     every_call: Match = {"prefix": f"/{kserve.SERVICE}/", "grpc": {}}
     return [
-        _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits),
+        _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits.max_request_bytes),
         _to(tenant, "kserve.stream", stream, triton, STREAMS, UNSENT)
         if tenant.stream
         else refusal("kserve.stream", stream, 403, "this tenant may not open ModelStreamInfer"),
@@ -160,46 +165,43 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
 
 def _kserve_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
     triton, gateway = Target.TRITON_HTTP, Target.GATEWAY_HTTP
-    any_model = kserve.MODEL_PATH.format(name=kserve.ANY_MODEL)
-    names = "|".join(re.escape(name) for name in tenant.models or ())
-    allowed = kserve.MODEL_PATH.format(name=kserve.ANY_MODEL if tenant.models is None else f"({names})")
-    # Triton takes this one for statistics of all models, so a model of the name cannot be asked for either.
-    all_stats = {"path": "/v2/models/stats"}
-    beyond = _matching(f"{any_model}({kserve.MODEL_READING}|{kserve.MODEL_INFER})")
+    ready = _matching(kserve.MODEL_PATH.format(name=kserve.ANY_MODEL) + "/ready")
     load = {"safe_regex": {"regex": "/v2/repository/models/[^/]+/load"}}
     every_call: Match = {"prefix": "/v2/"}
     return [
         _to(tenant, "kserve.health", {"prefix": "/v2/health/"}, gateway, ONE_ANSWER, READ_AGAIN),
-        _to(tenant, "kserve.health", _matching(f"{any_model}/ready"), gateway, ONE_ANSWER, READ_AGAIN),
+        _to(tenant, "kserve.health", ready, gateway, ONE_ANSWER, READ_AGAIN),
+        refusal("kserve.packed", _packed_otherwise(every_call), 415, "a body is packed with gzip or not at all"),
         refusal("kserve.escaped", _matching("/v2/.*%.*"), 400, "a path under /v2 has no escaped characters"),
-        _to(tenant, "kserve.stats", all_stats, triton, ONE_ANSWER, READ_AGAIN)
-        if tenant.models is None
-        else refusal("kserve.stats", all_stats, 403, "statistics of all models are not for this tenant"),
-        *(
-            [
-                _sized(
-                    _to(tenant, "kserve.infer", _matching(f"{allowed}{kserve.MODEL_INFER}"), triton, ONE_ANSWER), limits
-                ),
-                _to(
-                    tenant,
-                    "kserve.reading",
-                    _matching(f"{allowed}{kserve.MODEL_READING}"),
-                    triton,
-                    ONE_ANSWER,
-                    READ_AGAIN,
-                ),
-            ]
-            if tenant.models != ()
-            else []
-        ),
-        refusal("kserve.model", beyond, 403, "this tenant may not call that model"),
-        _to(tenant, "kserve.reading", {"path": "/v2/repository/index"}, triton, ONE_ANSWER, READ_AGAIN),
-        _to(tenant, "kserve.reading", _matching("/v2/?"), triton, ONE_ANSWER, READ_AGAIN),
-        _to(tenant, "kserve.load", _without_body(_by_operator(load)), triton, ONE_ANSWER),
+        *_models_http(tenant, limits),
+        _small(_to(tenant, "kserve.reading", {"path": "/v2/repository/index"}, triton, ONE_ANSWER, READ_AGAIN)),
+        _small(_to(tenant, "kserve.reading", _matching("/v2/?"), triton, ONE_ANSWER, READ_AGAIN)),
+        _small(_to(tenant, "kserve.load", _without_body(_by_operator(load)), triton, ONE_ANSWER)),
         refusal("kserve.load", _by_operator(load), 403, LOAD_WITH_PARAMETERS),
-        _to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER),
+        _small(_to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER)),
         refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
     ]
+
+
+def _models_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
+    triton = Target.TRITON_HTTP
+    any_model = kserve.MODEL_PATH.format(name=kserve.ANY_MODEL)
+    # Triton takes this one for statistics of all models, so a model of the name cannot be asked for either.
+    stats = {"path": "/v2/models/stats"}
+    routes: list[Route] = []
+    if tenant.models is None:
+        allowed = any_model
+        routes.append(_small(_to(tenant, "kserve.stats", stats, triton, ONE_ANSWER, READ_AGAIN)))
+    else:
+        allowed = kserve.MODEL_PATH.format(name=f"({'|'.join(map(re.escape, tenant.models))})")
+        routes.append(refusal("kserve.stats", stats, 403, "statistics of all models are not for this tenant"))
+    if tenant.models != ():
+        infer, reading = _matching(allowed + kserve.MODEL_INFER), _matching(allowed + kserve.MODEL_READING)
+        sized = _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits.max_request_bytes)
+        routes.append(_json(sized))
+        routes.append(_small(_to(tenant, "kserve.reading", reading, triton, ONE_ANSWER, READ_AGAIN)))
+    beyond = _matching(f"{any_model}({kserve.MODEL_READING}|{kserve.MODEL_INFER})")
+    return [*routes, refusal("kserve.model", beyond, 403, "this tenant may not call that model")]
 
 
 OPERATORS_ONLY = "this call needs an operator's key"
@@ -237,13 +239,24 @@ def _route(
     return {"name": name, "match": match, "route": action}
 
 
-def _sized(route: Route, limits: Limits) -> Route:
+def _sized(route: Route, max_request_bytes: int) -> Route:
     """Read whole before it is sent on: only then is its size known, and no server waits for a slow caller."""
     size = {
         "@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"),
-        "buffer": {"max_request_bytes": limits.max_request_bytes},
+        "buffer": {"max_request_bytes": max_request_bytes},
     }
-    return {**route, "typed_per_filter_config": {"size": size}}
+    return {**route, "typed_per_filter_config": {**route.get("typed_per_filter_config", {}), "size": size}}
+
+
+def _json(route: Route) -> Route:
+    """Of a sized route: its body is looked at."""
+    looked_at = {"json": {"@type": type_url(_LUA), "name": "brackets"}}
+    return {**route, "typed_per_filter_config": {**route["typed_per_filter_config"], **looked_at}}
+
+
+def _small(route: Route) -> Route:
+    """Its body, if it has one, says little."""
+    return _sized(route, SMALL_BYTES)
 
 
 def _method(name: str) -> Match:
@@ -256,6 +269,19 @@ def _matching(regex: str) -> Match:
 
 def _by_operator(match: Match) -> Match:
     return {**match, "headers": [{"name": OPERATOR_HEADER, "string_match": {"exact": "true"}}]}
+
+
+def _packed_otherwise(match: Match) -> Match:
+    """With what the edge cannot unpack to look into."""
+    packed = [
+        {"name": "content-encoding", "present_match": True},
+        {
+            "name": "content-encoding",
+            "string_match": {"safe_regex": {"regex": "(gzip|identity|)"}},
+            "invert_match": True,
+        },
+    ]
+    return {**match, "headers": packed}
 
 
 def _without_body(match: Match) -> Match:

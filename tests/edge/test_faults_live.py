@@ -1,5 +1,6 @@
 """What callers see while servers behind the edge stop, die and come back."""
 
+import gzip
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -8,7 +9,9 @@ from typing import Any
 
 import grpc
 import httpx
+import numpy as np
 import pytest
+import tritonclient.http as httpclient
 from tritonclient.utils import InferenceServerException
 
 from conch.stack.envoy import fronting
@@ -157,13 +160,62 @@ def test_garbage_is_refused_by_the_edge_alone(open_edge: Any, garbage: bytes) ->
     assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
 
 
-def test_what_ends_this_triton_does_not_reach_it(open_edge: Any) -> None:
-    # Many tiny chunks: 2.51 keeps a pointer for each on its stack.
-    chunks = (b'{"inputs":[' if index == 0 else b" " for index in range(200_000))
-    answer = open_edge.post("/v2/models/sum/infer", content=chunks)
-    assert answer.status_code >= 400  # Triton's own code for bad JSON: 400 or 500
-    assert open_edge.post("/v2/models/sum/infer", content=b"[" * 100_000).status_code >= 400
+def _deep(levels: int) -> bytes:
+    return b"[" * levels
+
+
+ENDING = {
+    # 2.51 keeps a pointer for each chunk on its stack.
+    "tiny chunks": lambda: (b" " for _ in range(150_000)),
+    # It parses JSON as deep as that goes.
+    "deep lists": lambda: _deep(300_000),
+    "deep objects": lambda: b'{"a":' * 300_000,
+    "deep and packed": lambda: gzip.compress(_deep(300_000)),
+    "deep behind a lie": lambda: b"{}" + _deep(300_000),
+}
+
+
+@pytest.mark.parametrize("body", ENDING.values(), ids=list(ENDING))
+@pytest.mark.parametrize("path", ["/v2/models/sum/infer", "/v2/models/sum/generate", "/v2/repository/index"])
+def test_what_ends_this_triton_does_not_reach_it(open_edge: Any, path: str, body: Callable[[], Any]) -> None:
+    content = body()
+    packed = isinstance(content, bytes) and content.startswith(b"\x1f\x8b")
+    caller = open_edge.sending(**{"content-encoding": "gzip"}) if packed else open_edge
+    assert caller.post(path, content=content).status_code >= 400
+    # The length of the JSON, as only the caller says it: Triton may take any of these for anything.
+    for length in ("2", "99999999", "-1", "0x2", "+2", "2, 2") if isinstance(content, bytes) else ():
+        assert caller.sending(**{"inference-header-content-length": length}).post(path, content=content)
     assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+
+
+def test_json_with_many_brackets_is_refused_by_name(open_edge: Any) -> None:
+    answer = open_edge.post("/v2/models/sum/infer", content=_deep(30_000))
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error": "more than 25000 brackets in JSON: send the tensor flat, or as binary"},
+    )
+
+
+def test_brackets_in_a_tensor_are_no_json(open_edge: Any, tensors: Any) -> None:
+    # "[[[[" as FP32.
+    numbers = np.frombuffer(b"[" * 400_000, np.float32)
+    with open_edge.triton_http() as client:
+        answer = client.infer("sum", tensors(numbers, httpclient))
+    assert answer.as_numpy("total").item() > 0
+
+
+def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(open_edge: Any) -> None:
+    bomb = gzip.compress(b" " * (200 * 2**20), 9)
+    assert len(bomb) < 2**20
+    answer = open_edge.sending(**{"content-encoding": "gzip"}).post("/v2/models/sum/infer", content=bomb)
+    assert answer.status_code >= 400
+    assert open_edge.infer("sum").as_numpy("total").tolist() == [3.0]
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "gzip, gzip", "gzip, deflate"])
+def test_what_the_edge_cannot_unpack_is_refused(open_edge: Any, encoding: str) -> None:
+    answer = open_edge.sending(**{"content-encoding": encoding}).post("/v2/models/sum/infer", content=b"x")
+    assert (answer.status_code, answer.json()) == (415, {"error": "a body is packed with gzip or not at all"})
 
 
 def _who(call: Any) -> str:

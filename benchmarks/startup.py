@@ -24,7 +24,7 @@ import typer
 
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.state import StackStatus, StateFolder
-from conch.stack.stubs import model_of
+from conch.stack.stubs import Stub
 from conch.stack.triton_http import TritonHttp, Unanswered
 from conch.stack.triton_probe import sample
 
@@ -53,11 +53,12 @@ class Stack:
         return status
 
     def processes(self) -> dict[str, int]:
-        """Pid of each: a service's first process by the service's name, a stub by its model's."""
+        """Pid of each: a service's first process by the service's name, a stub by its instance's."""
         named = {SUPERVISOR: self.status.pid}
         for service, status in self.status.services.items():
             for member in session_members(status.mark) if status.mark else ():
-                name = service if member == status.mark else f"{service}: {model_of(member.pid) or member.pid}"
+                stub = Stub.of(member.pid)
+                name = service if member == status.mark else f"{service}: {stub.instance if stub else member.pid}"
                 named[name] = member.pid
         return named
 

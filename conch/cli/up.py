@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from conch.cli.connection import State
-from conch.cli.console import err, reporting_errors
+from conch.cli.console import FAILED, err, reporting_errors
 from conch.contracts.errors import InvalidRequest
-from conch.stack.detached import start_detached
+from conch.stack.detached import NotStarted, start_detached
 from conch.stack.foreground import run_stack
 from conch.stack.logs import watching_console
 from conch.stack.service import StackSettings
@@ -42,8 +42,12 @@ def up(
             options = [word for name in names for word in ("--only", name)]
             options += [word for face, number in ports.items() for word in ("--port", f"{face}={number}")]
             options += ["--gpu"] if gpu else []
-            with err.status("starting") as progress:
-                status = start_detached(folder, options, lambda now: progress.update(_described(now)))
+            try:
+                with err.status("starting") as progress:
+                    status = start_detached(folder, options, lambda now: progress.update(_described(now)))
+            except NotStarted as error:
+                err.print(error.message, markup=False, soft_wrap=True)
+                raise typer.Exit(FAILED) from None
             err.print(f"ready (pid {status.pid}): {_addresses(status)}", markup=False, soft_wrap=True)
             return
         console = watching_console() if stream else None

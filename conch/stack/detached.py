@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conch.contracts.errors import Unavailable
-from conch.stack.state import AlreadyRunning, StackStatus, StateFolder
+from conch.stack.state import StackStatus, StateFolder
 
 POLL_S = 0.05
 _LAST_WORDS = "up.log"
@@ -24,7 +24,7 @@ def start_detached(
 ) -> StackStatus:
     """`conch up UP_OPTIONS` in a session of its own; returns when the stack is ready.
 
-    Raises AlreadyRunning or NotStarted. Ended while it waits (KeyboardInterrupt), it ends the stack too.
+    Raises AlreadyRunning or NotStarted. Interrupted while it waits, by SIGINT or SIGTERM, it ends the stack too.
     """
     folder.hold().release()  # says who runs here already
     words = folder.logs / _LAST_WORDS
@@ -37,12 +37,15 @@ def start_detached(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _await_ready(folder, supervisor, words, on_status)
     except BaseException:
         supervisor.send_signal(signal.SIGTERM)
         supervisor.wait()
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _await_ready(
@@ -58,6 +61,3 @@ def _await_ready(
         time.sleep(POLL_S)
     said = words.read_text(errors="replace").strip()
     raise NotStarted(said or f"the supervisor ended with {supervisor.returncode} before the stack was ready")
-
-
-__all__ = ["AlreadyRunning", "NotStarted", "start_detached"]

@@ -5,11 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from conch.contracts.errors import Internal
+from conch.contracts.errors import ConchError, Internal
 from conch.stack.child import Child
 from conch.stack.failures import Failures, Patience
 from conch.stack.logs import Logs
-from conch.stack.service import Hopeless, NotYet, Probe, Service, Sick, Site
+from conch.stack.service import Hopeless, Probe, Service, Sick, Site
 from conch.stack.state import ServiceState, ServiceStatus
 
 logger = logging.getLogger(__name__)
@@ -85,10 +85,11 @@ class Keeper:
 
     async def _run_once(self) -> str:
         """Why the process is of no more use."""
-        name = self.service.name
-        self._child = Child.start(
-            self.service.launch(self._site), self._site.folder.root, lambda line: self._logs.line(name, line)
-        )
+        name, launch = self.service.name, self.service.launch(self._site)
+        try:
+            self._child = Child.start(launch, self._site.folder.root, lambda line: self._logs.line(name, line))
+        except OSError as error:
+            return f"cannot be started: {error}"
         self._set(ServiceState.STARTING)
         exited = asyncio.create_task(self._child.exited.wait())
         tending = asyncio.create_task(self._tend(self.service.probe(self._site, self._child.mark)))
@@ -133,9 +134,9 @@ class Keeper:
             except Hopeless as error:
                 self._set(ServiceState.FAILED)
                 raise ServiceFailed(f"{self.service.name}: {error.message}") from error
-            except (NotYet, Sick, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - an edge: whatever goes wrong with a probe, it is not ready
                 if time.monotonic() > deadline:
-                    return f"is not ready after {self.service.start_s:g} s: {error}"
+                    return f"is not ready after {self.service.start_s:g} s: {_words(error)}"
                 await asyncio.sleep(self._patience.ask_every_s)
             else:
                 return None
@@ -146,8 +147,8 @@ class Keeper:
         self._set(ServiceState.HEALING)
         try:
             await probe.heal(sick)
-        except Sick as error:
-            return f"is sick: {error.message}"
+        except Exception as error:  # noqa: BLE001 - an edge: whatever went wrong, it was not healed
+            return f"is sick: {_words(error)}"
         logger.info("%s: healed", self.service.name)
         self._set(ServiceState.READY)
         return None
@@ -177,6 +178,10 @@ async def _look(probe: Probe) -> Sick | None:
         await probe.look()
     except Sick as sick:
         return sick
-    except (OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - an edge: a probe that fails otherwise has not shown that it works
         return Sick(f"does not answer: {error!r}", certain=False)
     return None
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, ConchError) else repr(error)

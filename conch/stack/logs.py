@@ -1,5 +1,6 @@
 """Every line of every service: in a file each, bounded, and in one coloured stream where somebody watches."""
 
+import contextlib
 import logging
 import queue
 import sys
@@ -55,8 +56,9 @@ class Logs:
         if source not in self._files:
             self._files[source] = LogFile(self._folder / f"{source}.log")
             self._tails[source] = deque(maxlen=self._tail)
-        self._files[source].write(text)
         self._tails[source].append(text)
+        with contextlib.suppress(OSError):  # a full disk must not end what is logged
+            self._files[source].write(text)
         if self._screen is not None:
             self._screen.show(source, text)
 
@@ -110,7 +112,7 @@ class Screen:
         line.append_text(Text.from_ansi(text) if "\x1b" in text else Text(text))
         try:
             self._console.print(line, soft_wrap=True, highlight=False)
-        except (BrokenPipeError, OSError):
+        except (OSError, SystemExit):  # rich exits where a pipe is broken
             self._console.file = open("/dev/null", "w")  # noqa: SIM115 - nobody reads any more; held until we end
 
 

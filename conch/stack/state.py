@@ -130,9 +130,15 @@ class StateFolder:
         self.run = self.root / "run"
 
     def create(self) -> None:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.repository, self.live_models, self.live_ensembles, self.logs, self.data, self.run):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Raises Unavailable where it cannot be written."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.repository, self.live_models, self.live_ensembles, self.logs, self.data, self.run):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"the state folder {self.root} cannot be made: {error.strerror}; choose another with --state DIR"
+            ) from error
 
     def log(self, service: str) -> Path:
         return self.logs / f"{service}.log"

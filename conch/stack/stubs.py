@@ -4,13 +4,34 @@ Triton does not notice: a model whose stub has died stays READY and refuses ever
 because Triton buries only those that it ends itself.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from conch.stack.processes import ProcessMark, is_zombie
 
-STUB = "triton_python_backend_stub"
+_WORDS = 4
+"""At least: program, model.py, region, …, instance, and the model's runtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    model: str
+    instance: str
+    """As Triton names it in errors: "intent_0_0"."""
+
+    @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """None for a process that is no stub. The model is told by the path of its model.py."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        except OSError:
+            return None
+        if len(words) < _WORDS or Path(words[0]).name != "triton_python_backend_stub":
+            return None
+        return cls(model=Path(words[1]).parent.parent.name, instance=words[-2])
 
 
 class Stubs:
@@ -18,7 +39,7 @@ class Stubs:
 
     def __init__(self, server: ProcessMark) -> None:
         self._server = server
-        self._models: dict[ProcessMark, str] = {}
+        self._stubs: dict[ProcessMark, Stub] = {}
         self._suspects: set[ProcessMark] = set()
         self._retired: dict[ProcessMark, float] = {}
 
@@ -29,26 +50,26 @@ class Stubs:
         except psutil.NoSuchProcess:
             return
         for child in children:
-            model, mark = model_of(child.pid), ProcessMark.of(child.pid)
-            if model is not None and mark is not None and mark not in self._retired:
-                self._models[mark] = model
+            stub, mark = Stub.of(child.pid), ProcessMark.of(child.pid)
+            if stub is not None and mark is not None and mark not in self._retired:
+                self._stubs[mark] = stub
 
     def dead_models(self) -> set[str]:
         """Models of stubs that died since the last call but one; each stub is told once."""
-        zombies = {mark for mark in self._models if not mark.runs()}
+        zombies = {mark for mark in self._stubs if not mark.runs()}
         # A stub that Triton ends is a zombie for a moment too: only one that stays so has died.
         lasting = {mark for mark in zombies & self._suspects if is_zombie(mark)}
         self._suspects = zombies
-        dead = {self._models[mark] for mark in lasting}
+        dead = {self._stubs[mark].model for mark in lasting}
         for mark in zombies:
             if mark in lasting or not is_zombie(mark):
-                del self._models[mark]
+                del self._stubs[mark]
         return dead
 
     def retire(self, model: str, end_at: float) -> None:
         """The model's stubs of now will be replaced: their death is no news, and at `end_at` it is certain."""
-        for mark in [mark for mark, served in self._models.items() if served == model]:
-            del self._models[mark]
+        for mark in [mark for mark, stub in self._stubs.items() if stub.model == model]:
+            del self._stubs[mark]
             self._retired[mark] = end_at
 
     def end_retired(self, now: float) -> None:
@@ -56,13 +77,7 @@ class Stubs:
             mark.end()
             del self._retired[mark]
 
-
-def model_of(pid: int) -> str | None:
-    """Named by its second argument, .../<model>/<version>/model.py; None for a process that is no stub."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return None
-    if len(words) < 2 or Path(words[0]).name != STUB:
-        return None
-    return Path(words[1]).parent.parent.name
+    def end_instance(self, instance: str) -> None:
+        for mark in [mark for mark, stub in self._stubs.items() if stub.instance == instance]:
+            mark.end()
+            del self._stubs[mark]

@@ -81,7 +81,10 @@ class Supervisor:
     def _publish(self) -> None:
         was = self._folder.read_status()
         status = StackStatus(self._mark, {name: keeper.status for name, keeper in self._keepers.items()})
-        self._folder.write_status(status)
+        try:
+            self._folder.write_status(status)
+        except OSError as error:
+            logger.error("the stack's status cannot be written: %s", error)
         if status.ready and not (was and was.ready):
             logger.info("ready: %s", ", ".join(f"{name} {_faces(keeper)}" for name, keeper in self._keepers.items()))
 

@@ -15,7 +15,7 @@ DEADLINE_S = 2.0
 
 
 class Unanswered(Unavailable):
-    """No answer within the deadline, or no connection."""
+    """No answer within the deadline, no connection, or none of what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class TritonHttp:
         await self._client.aclose()
 
     async def models(self) -> list[ListedModel]:
-        listed = (await self._ask("POST", "/v2/repository/index")).json()
+        listed = await self._json("POST", "/v2/repository/index")
         return [
             ListedModel(one["name"], one.get("version", ""), one.get("state", ""), one.get("reason", ""))
             for one in listed
         ]
 
     async def config(self, model: str) -> dict[str, Any]:
-        config: dict[str, Any] = (await self._ask("GET", f"/v2/models/{model}/config")).json()
+        config: dict[str, Any] = await self._json("GET", f"/v2/models/{model}/config")
         return config
 
     async def answered(self) -> dict[str, int]:
         """Requests that succeeded, by model, over all its versions since each was loaded."""
-        statistics = (await self._ask("GET", "/v2/models/stats")).json()["model_stats"]
+        statistics = (await self._json("GET", "/v2/models/stats"))["model_stats"]
         counts: dict[str, int] = {}
         for one in statistics:
             counts[one["name"]] = counts.get(one["name"], 0) + int(one["inference_stats"]["success"]["count"])
@@ -74,6 +74,12 @@ class TritonHttp:
         """Empty when it is loaded, else Triton's reason."""
         reply = await self._ask("POST", f"/v2/repository/models/{model}/load", {}, deadline_s)
         return "" if reply.is_success else _error_of(reply)
+
+    async def _json(self, method: str, path: str) -> Any:
+        reply = await self._ask(method, path)
+        if not reply.is_success:
+            raise Unanswered(f"{method} {path}: {_error_of(reply)}")
+        return reply.json()
 
     async def _ask(self, method: str, path: str, body: object = None, deadline_s: float = DEADLINE_S) -> httpx.Response:
         try:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,14 +42,17 @@ SAMPLES: Mapping[str, Mapping[str, list[Any]]] = {
 """Where a required input full of zeros, or of one word, would be refused."""
 
 _DEAD_STUB = "Stub process"
+_INSTANCE = re.compile(r"Stub process '([^']+)'")
 
 
 class SickModel(Sick):
     """One model does not infer, the others do."""
 
-    def __init__(self, model: str, message: str, *, hung: bool = False) -> None:
+    def __init__(self, model: str, message: str, *, instance: str | None = None, hung: bool = False) -> None:
         super().__init__(f"model {model} {message}")
         self.model = model
+        self.instance = instance
+        """The one of its instances that does not, where one is known."""
         self.hung = hung
         """What it is doing will not end."""
 
@@ -128,21 +132,35 @@ class TritonProbe(Probe):
         if delay_s is None:
             raise Sick(f"{sick.message}, {failures.in_a_row} times in a row")
         await asyncio.sleep(delay_s)
-        # Triton does not end the stubs beside a dead one when it loads the model anew.
-        self._stubs.retire(model, self._clock() + (0.0 if sick.hung else HUNG_S))
-        self._stubs.end_retired(self._clock())
-        self._mark_as_changed(model)
+        self._let_go_of_stubs(sick)
         try:
             async with TritonHttp(self._address) as triton:
-                if reason := await triton.load(model, LOAD_S):
-                    raise Sick(f"model {model} cannot be loaded again: {reason}")
-                await self._await_answer(triton, model)
+                await self._list_models(triton)
+                if model in self._watched:  # else somebody has unloaded it
+                    await self._load(triton, model)
         except (Unanswered, NotYet) as error:
             raise Sick(f"model {model} does not infer after a load: {error.message}") from error
         await asyncio.to_thread(self._stubs.refresh)
         self._dead.discard(model)
         self._healed_at[model] = self._clock()
         self._asked_at = -math.inf
+
+    def _let_go_of_stubs(self, sick: SickModel) -> None:
+        if sick.instance is not None:
+            # A stopped stub that goes on again ends the whole server.
+            self._stubs.end_instance(sick.instance)
+        # Triton does not end the stubs beside a dead one when it loads the model anew.
+        self._stubs.retire(sick.model, self._clock() + (0.0 if sick.hung else HUNG_S))
+        self._stubs.end_retired(self._clock())
+
+    async def _load(self, triton: TritonHttp, model: str) -> None:
+        # A load of a model that has not changed since it was loaded does nothing, even where its stub is dead.
+        for version in (self._live_models / model).iterdir():
+            if version.is_dir() and version.name.isdigit():
+                os.utime(version)
+        if reason := await triton.load(model, LOAD_S):
+            raise Sick(f"model {model} cannot be loaded again: {reason}")
+        await self._await_answer(triton, model)
 
     async def _list_models(self, triton: TritonHttp) -> None:
         """Watch the models that Triton calls ready, but for ensembles: those are as well as their steps."""
@@ -188,7 +206,10 @@ class TritonProbe(Probe):
             # Said also of one that had no processor for a second: look again at once.
             watched.refusals += 1
             self._asked_at = -math.inf
-            return SickModel(model, f"does not infer: {error}") if watched.refusals > 1 else None
+            if watched.refusals < 2:
+                return None
+            instance = _INSTANCE.search(error)
+            return SickModel(model, f"does not infer: {error}", instance=instance[1] if instance else None)
         watched.refusals = 0
         if "timeout expired" in error or "maximum queue size" in error:
             silent_s = self._clock() - watched.alive_at
@@ -197,12 +218,6 @@ class TritonProbe(Probe):
             return None
         watched.alive_at = self._clock()
         return None
-
-    def _mark_as_changed(self, model: str) -> None:
-        # A load of a model that has not changed since it was loaded does nothing, even where its stub is dead.
-        for version in (self._live_models / model).iterdir():
-            if version.is_dir() and version.name.isdigit():
-                os.utime(version)
 
 
 def sample(config: Mapping[str, Any]) -> Mapping[str, list[Any]]:

@@ -123,6 +123,16 @@ async def test_doubtful_signs_count_only_several_in_a_row(start, tiny_stack):
     assert stack.size("server.looks") >= tiny_stack.PATIENCE.strikes
 
 
+async def test_a_probe_that_fails_by_itself_ends_no_stack(start, tiny_stack):
+    stack = await start(tiny_stack.tiny("server", look_every_s=0.01)).ready()
+    first = stack.pid("server")
+    (stack.folder.root / "server.sick").write_text("a riddle")
+    await stack.until(lambda: stack.pid("server") not in (None, first))
+    (stack.folder.root / "server.sick").unlink()
+    await stack.ready()
+    assert "ValueError('not in the plan')" in stack.log()
+
+
 async def test_a_service_is_not_blamed_while_one_it_needs_is_away(start, tiny_stack):
     permit = start.folder.root / "permit.pid"
     permit.touch()

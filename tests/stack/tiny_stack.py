@@ -80,6 +80,8 @@ class TinyProbe(Probe):
         sick = self._folder / f"{self._service.name}.sick"
         with (self._folder / f"{self._service.name}.looks").open("a") as looks:
             looks.write(".")
+        if sick.exists() and sick.read_text() == "a riddle":
+            raise ValueError("not in the plan")
         if sick.exists():
             raise Sick("has a fever", certain=sick.read_text() == "certain")
 

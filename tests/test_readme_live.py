@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,15 @@ def test_readme_does_what_it_says(tmp_path):
                 assert normalised(printed) == normalised(example.output), example.code
     finally:
         reader.stop()
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_prints_what_readme_shows(tmp_path):
+    shown = next(code for language, code in BLOCK.findall(README.read_text()) if code.startswith("Piper says"))
+    printed = Reader(tmp_path).run(Example("sh", f"conch demo --state {tmp_path}/demo -o reply.wav\n", shown))
+    assert normalised(printed) == normalised(shown)
+    with wave.open(str(tmp_path / "reply.wav")) as reply:
+        assert reply.getnframes() > reply.getframerate() / 2
 
 
 def test_the_reader_finds_blocks_and_their_output():

@@ -26,7 +26,7 @@ from conch.decision import Action
 from conch.replies import reply_to
 from conch.stack.state import default_root
 
-COMMAND = "Please summon the cleaning crew to aisle five."
+COMMAND = "Please send the cleaning crew to the loading dock."
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from conch.cli.demo import demo
 from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.embed import embed
+from conch.cli.keys import keys_app
 from conch.cli.models import list_models
 from conch.cli.speak import speak
 from conch.cli.status import status
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")
 
 for command in (up, status, down, demo, transcribe, understand, speak, embed, doctor):
     app.command()(command)

@@ -1,0 +1,92 @@
+"""The edge: Envoy, in front of Triton and the gateway, on Triton's usual ports."""
+
+import asyncio
+import logging
+import ssl
+from typing import ClassVar
+
+import httpx
+
+from conch.contracts.errors import InvalidRequest
+from conch.edge.edge import Edge
+from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
+from conch.stack.envoy import binary, command
+from conch.stack.processes import ProcessMark
+from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_S = 2.0
+
+
+class Envoy(Service):
+    """Keys and what Envoy reads stand in data/edge, tenants in tenants.toml; see docs/edge.md."""
+
+    name: ClassVar[str] = "edge"
+    ports: ClassVar[dict[str, int]] = {"grpc": 8001, "http": 8000, "metrics": 8002, "internal": 8003}
+    needs: ClassVar[tuple[str, ...]] = ("triton",)
+    look_every_s: ClassVar[float] = 0.5
+    """Within this time a changed tenants file counts."""
+
+    def prepare(self, site: Site) -> None:
+        binary()
+        edge_of(site).prepare()
+
+    def launch(self, site: Site) -> Launch:
+        return Launch(command(edge_of(site)))
+
+    def probe(self, site: Site, process: ProcessMark) -> Probe:
+        return EnvoyProbe(edge_of(site))
+
+
+class EnvoyProbe(Probe):
+    """Envoy says itself that it serves; at the same pace the tenants file is looked at."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        # Made once: httpx reads every root certificate for each.
+        self._no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._complaint = ""
+
+    async def ready(self) -> None:
+        try:
+            await self._ask()
+        except (httpx.HTTPError, OSError) as error:
+            raise NotYet(repr(error)) from error
+
+    async def look(self) -> None:
+        try:
+            await self._ask()
+        except (httpx.HTTPError, OSError) as error:
+            raise Sick(repr(error), certain=False) from error
+        await asyncio.to_thread(self._follow_tenants)
+
+    async def _ask(self) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(self._edge.files.admin_socket), verify=self._no_tls)
+        async with httpx.AsyncClient(transport=transport, base_url="http://envoy", timeout=DEADLINE_S) as client:
+            (await client.get("/ready")).raise_for_status()
+
+    def _follow_tenants(self) -> None:
+        complaint = ""
+        try:
+            if self._edge.publish_tenants():
+                logger.info("edge: the tenants file has changed")
+        except (InvalidRequest, OSError) as error:
+            complaint = f"edge: the tenants file stays without effect: {error}"
+        if complaint and complaint != self._complaint:
+            logger.warning("%s", complaint)
+        self._complaint = complaint
+
+
+def edge_of(site: Site) -> Edge:
+    own, triton, gateway = (site.addresses[name] for name in (Envoy.name, "triton", "gateway"))
+    settings = EdgeSettings(
+        Listening(*(Address.parse(own[face]) for face in ("grpc", "http", "metrics", "internal"))),
+        Upstreams(
+            [TritonServer(*(Address.parse(triton[face]) for face in ("grpc", "http", "metrics")))],
+            Address.parse(gateway["grpc"]),
+            Address.parse(gateway["http"]),
+            pings=True,
+        ),
+    )
+    return Edge(settings, site.folder.data / Envoy.name, site.folder.root / "tenants.toml")

@@ -1,0 +1,66 @@
+"""The tenants file."""
+
+from pathlib import Path
+
+import pytest
+
+from conch.contracts.errors import InvalidRequest, NotFound
+from conch.edge.tenants import Tenant, Tenants
+
+
+def test_a_tenant_is_read_with_everything_it_may() -> None:
+    tenants = Tenants.decode(
+        """
+        [tenants.acme]
+        models = ["whisper", "intent", "intent"]
+        stream = true
+        calls_per_second = 50
+        burst = 100
+        calls_at_once = 16
+        """
+    )
+    assert tenants["acme"] == Tenant("acme", ("intent", "whisper"), True, 50, 100, 16)
+
+
+def test_an_empty_table_calls_every_model_and_opens_no_stream() -> None:
+    assert Tenants.decode("[tenants.acme]")["acme"] == Tenant("acme", None, False, None, None, None)
+    assert Tenants.decode('[tenants.acme]\nmodels = ["*"]')["acme"].models is None
+
+
+def test_without_a_file_there_is_the_default_tenant_alone(tmp_path: Path) -> None:
+    assert Tenants.read(tmp_path / "none.toml").by_name == {"default": Tenant("default", stream=True)}
+
+
+def test_the_file_may_narrow_the_default_tenant() -> None:
+    assert Tenants.decode("[tenants.default]\nmodels = []")["default"] == Tenant("default", ())
+
+
+def test_a_tenant_that_is_not_there_is_named_with_those_that_are() -> None:
+    with pytest.raises(NotFound, match="no tenant beta; the tenants file has acme, default"):
+        Tenants.decode("[tenants.acme]")["beta"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[tenants.acme", "not TOML"),
+        ("[tenant.acme]", "has tenant"),
+        ("tenants = 3", "not a table of tables"),
+        ("[tenants]\nacme = 3", "acme is not a table"),
+        ("[tenants.'Bad Name']", "'Bad Name' is not named with"),
+        ("[tenants.'*']", "is not named with"),
+        ("[tenants.acme]\nmodel = []", "has model; there are burst, calls_at_once"),
+        ("[tenants.acme]\nmodels = 'sum'", "models is 'sum'"),
+        ("[tenants.acme]\nmodels = ['a b']", "not a list of models' names"),
+        ("[tenants.acme]\nmodels = ['a', '*']", "not a list of models' names"),
+        ("[tenants.acme]\nmodels = ['../x']", "not a list of models' names"),
+        ("[tenants.acme]\nstream = 1", "stream is 1"),
+        ("[tenants.acme]\ncalls_per_second = 0", "calls_per_second is 0"),
+        ("[tenants.acme]\ncalls_per_second = 0.5", "calls_per_second is 0.5"),
+        ("[tenants.acme]\ncalls_at_once = true", "calls_at_once is True"),
+        ("[tenants.acme]\nburst = 5", "burst = 5 without calls_per_second"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_what_is_wrong(text: str, complaint: str) -> None:
+    with pytest.raises(InvalidRequest, match=complaint.replace("*", r"\*")):
+        Tenants.decode(text)

@@ -11,6 +11,7 @@ run/stack.json          StackStatus; the supervisor alone writes it
 import fcntl
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -143,10 +144,19 @@ class StateFolder:
     def log(self, service: str) -> Path:
         return self.logs / f"{service}.log"
 
-    def hold(self) -> "StackLock":
+    def hold(self, patience_s: float = 2.0) -> "StackLock":
         """The right to run a stack here; raises AlreadyRunning."""
         self.create()
-        return StackLock(self)
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return StackLock(self)
+            except AlreadyRunning:
+                # A supervisor that was killed a moment ago may not have let go yet; one that just starts has no name.
+                status = self.read_status()
+                if (status is not None and status.supervisor.runs()) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def read_status(self) -> StackStatus | None:
         """What the last supervisor wrote, whether or not it still runs; None where there is nothing to read."""

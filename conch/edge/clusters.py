@@ -59,13 +59,12 @@ def clusters(upstreams: Upstreams, tenants: Tenants) -> Sequence[Resource]:
         for target in Target
     ]
     tritons = [Endpoint(triton.metrics) for triton in upstreams.tritons]
-    scraped = [Endpoint(upstreams.metrics)] if upstreams.metrics else tritons
+    scraped = _single(upstreams.metrics) or tritons
     fronted += [
         _cluster("triton_metrics", Target.TRITON_HTTP, tritons, UNLIMITED),
         _cluster("metrics", Target.GATEWAY_HTTP, scraped, UNLIMITED),
     ]
-    spans = [Endpoint(upstreams.otlp)] if upstreams.otlp else []
-    return [*fronted, _cluster(OTLP, Target.GATEWAY_GRPC, spans, UNLIMITED)]
+    return [*fronted, _cluster(OTLP, Target.GATEWAY_GRPC, _single(upstreams.otlp), UNLIMITED)]
 
 
 def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
@@ -75,9 +74,13 @@ def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
         case Target.TRITON_HTTP:
             return [Endpoint(triton.http, triton.http) for triton in upstreams.tritons]
         case Target.GATEWAY_GRPC:
-            return [Endpoint(upstreams.gateway_grpc)]
+            return _single(upstreams.gateway_grpc)
         case Target.GATEWAY_HTTP:
-            return [Endpoint(upstreams.gateway_http)]
+            return _single(upstreams.gateway_http)
+
+
+def _single(address: Address | None) -> Sequence[Endpoint]:
+    return [Endpoint(address)] if address is not None else []
 
 
 def _cluster(

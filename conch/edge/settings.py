@@ -68,8 +68,9 @@ class Upstreams:
     """Whom the edge fronts. Names are resolved again and again, and may stand for several servers."""
 
     tritons: Sequence[TritonServer]
-    gateway_grpc: Address
-    gateway_http: Address
+    gateway_grpc: Address | None
+    """None, here and below, where no gateway runs: its calls are unavailable."""
+    gateway_http: Address | None
     metrics: Address | None = None
     """Answers /metrics of the metrics port for everybody; None where only Triton's and the edge's own are there."""
     pings: bool = False

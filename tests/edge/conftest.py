@@ -413,3 +413,8 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, triton: Server, gateway: Sta
 @pytest.fixture(scope="session")
 def make_keyed() -> Callable[[RunningEdge], Keyed]:
     return Keyed
+
+
+@pytest.fixture(scope="session", name="free_ports")
+def _free_ports() -> Callable[[int], list[int]]:
+    return free_ports

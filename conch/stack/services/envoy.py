@@ -79,13 +79,15 @@ class EnvoyProbe(Probe):
 
 
 def edge_of(site: Site) -> Edge:
-    own, triton, gateway = (site.addresses[name] for name in (Envoy.name, "triton", "gateway"))
+    own, triton = site.addresses[Envoy.name], site.addresses["triton"]
+    # Not one of those it needs: the gateway may reach Triton through here, and then needs the edge.
+    gateway = {face: Address.parse(address) for face, address in site.addresses.get("gateway", {}).items()}
     settings = EdgeSettings(
         Listening(*(Address.parse(own[face]) for face in ("grpc", "http", "metrics", "internal"))),
         Upstreams(
             [TritonServer(*(Address.parse(triton[face]) for face in ("grpc", "http", "metrics")))],
-            Address.parse(gateway["grpc"]),
-            Address.parse(gateway["http"]),
+            gateway.get("grpc"),
+            gateway.get("http"),
             pings=True,
         ),
     )

@@ -18,7 +18,11 @@ import pytest
 from conch.clients.gateway import GatewayClient
 from conch.contracts.errors import InvalidRequest
 
-PORTS = {"CONCH_GATEWAY_GRPC_ADDRESS": "127.0.0.1:0", "CONCH_GATEWAY_HTTP_ADDRESS": "127.0.0.1:0"}
+ALONE = {
+    "CONCH_GATEWAY_GRPC_ADDRESS": "127.0.0.1:0",
+    "CONCH_GATEWAY_HTTP_ADDRESS": "127.0.0.1:0",
+    "CONCH_GATEWAY_TRITON_ADDRESS": "127.0.0.1:1",
+}
 
 
 class Running:
@@ -46,7 +50,7 @@ def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
 @contextlib.contextmanager
 def started(folder: Path, **settings: str) -> Iterator[Running]:
     log = folder / "gateway.log"
-    environment = {**os.environ, **PORTS, **{f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}}
+    environment = {**os.environ, **ALONE, **{f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}}
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-m", "gateway"], env=environment, stderr=output)
     running = Running(process, log)

@@ -14,6 +14,7 @@ import httpx
 
 from conch.contracts.errors import Unavailable
 from conch.stack.repository import ENSEMBLES, MODELS, WeightFiles, checkout, fill_live, fill_repository
+from conch.stack.shm import prefix_of, sweep
 from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
 
 
@@ -66,7 +67,7 @@ def serving_repositories(
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            installation.command(repositories, addresses),
+            installation.command(repositories, addresses, shm_prefix=prefix_of(folder)),
             env=installation.environment({**os.environ, **(environment or {})}),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -79,11 +80,13 @@ def serving_repositories(
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
+        # A server that was killed leaves its stubs behind, and their shared memory.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
+        sweep(prefix_of(folder))
 
 
 def _await_models(server: Server, ready_s: float) -> None:

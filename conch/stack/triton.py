@@ -57,13 +57,22 @@ class TritonInstallation:
         return cls(server, folder, wheel / "caches", packages / "nvidia_pytriton.libs")
 
     def command(
-        self, repositories: Sequence[Path], addresses: TritonAddresses, *, config_name: str | None = None
+        self,
+        repositories: Sequence[Path],
+        addresses: TritonAddresses,
+        *,
+        shm_prefix: str,
+        config_name: str | None = None,
     ) -> list[str]:
-        """Loads all that `repositories` hold, in explicit mode; `config_name` picks configs/<name>.pbtxt."""
+        """Loads all that `repositories` hold, in explicit mode; `config_name` picks configs/<name>.pbtxt.
+
+        `shm_prefix` begins the names of the stubs' regions in /dev/shm, so that they can be swept.
+        """
         arguments = [
             str(self.server),
             *(f"--model-repository={repository}" for repository in repositories),
             f"--backend-directory={self.backends}",
+            f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
             f"--cache-directory={self.caches}",
             "--model-control-mode=explicit",
             "--load-model=*",

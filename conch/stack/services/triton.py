@@ -37,9 +37,11 @@ class Triton(Service):
         addresses = TritonAddresses(**site.addresses[self.name])
         live = site.folder.root / "live"
         command = installation.command(
-            [live / MODELS, live / ENSEMBLES], addresses, config_name="gpu" if site.settings.gpu else None
+            [live / MODELS, live / ENSEMBLES],
+            addresses,
+            shm_prefix=prefix_of(site.folder.root),
+            config_name="gpu" if site.settings.gpu else None,
         )
-        command.append(f"--backend-config=python,shm-region-prefix-name={prefix_of(site.folder.root)}")
         self._starts += 1
         return Launch(command, installation.environment(os.environ))
 

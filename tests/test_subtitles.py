@@ -7,8 +7,7 @@ CUES = [Cue(0.0, 1.2345, "Call John."), Cue(3599.9996, 3661.5, "Summon <the> tea
 
 def test_subrip_numbers_its_cues_and_uses_a_comma():
     assert to_srt(CUES) == (
-        "1\n00:00:00,000 --> 00:00:01,234\nCall John.\n\n"
-        "2\n01:00:00,000 --> 01:01:01,500\nSummon <the> team & go\n"
+        "1\n00:00:00,000 --> 00:00:01,234\nCall John.\n\n2\n01:00:00,000 --> 01:01:01,500\nSummon <the> team & go\n"
     )
 
 

@@ -19,6 +19,8 @@ class WordPiece:
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, max_characters: int) -> None:
         tokenizer.no_padding()
+        # A "[SEP]" that somebody wrote is text like any other.
+        tokenizer.encode_special_tokens = True
         tokenizer.enable_truncation(max_tokens)
         self._tokenizer = tokenizer
         self._max_characters = max_characters

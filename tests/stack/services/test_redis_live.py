@@ -40,7 +40,7 @@ async def test_a_redis_that_refuses_to_write_is_not_ready(start):
     stack = await start(Redis()).ready()
     host, port = stack.status.services["redis"].addresses["redis"].split(":")
     ask(stack, b"CONFIG SET maxmemory 1\r\n")
-    with pytest.raises(NotYet, match=f"SET {PROBE_KEY} 1, then GET: -OOM"):
+    with pytest.raises(NotYet, match="OutOfMemoryError"):
         await RedisProbe(host, int(port)).ready()
 
 

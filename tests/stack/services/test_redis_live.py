@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from conch.stack.service import NotYet, Sick
-from conch.stack.services.redis import PROBE_KEY, Redis, RedisProbe
+from conch.stack.services.redis import Redis, RedisProbe
 
 
 async def test_a_redis_that_stopped_answering_is_sick_and_answers_again_when_started_anew(start):

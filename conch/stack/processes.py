@@ -109,8 +109,12 @@ def end_session(leader: ProcessMark, timeout_s: float = 5.0) -> int:
 
 def is_zombie(mark: ProcessMark) -> bool:
     """It has ended, and its parent has not asked how."""
-    fields = _stat(mark.pid)
-    return fields is not None and fields[_STATE] == "Z" and int(fields[_START_TIME]) == mark.start_ticks
+    return _state(mark) == "Z"
+
+
+def is_stopped(mark: ProcessMark) -> bool:
+    """By SIGSTOP or from a terminal; a debugger's stop is another state."""
+    return _state(mark) == "T"
 
 
 def adopt_orphans() -> None:
@@ -126,6 +130,11 @@ def reap_group(leader_pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-leader_pid, os.WNOHANG) != (0, 0):
             pass
+
+
+def _state(mark: ProcessMark) -> str | None:
+    fields = _stat(mark.pid)
+    return fields[_STATE] if fields is not None and int(fields[_START_TIME]) == mark.start_ticks else None
 
 
 def _stat(pid: int) -> list[str] | None:

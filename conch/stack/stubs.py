@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 
-from conch.stack.processes import ProcessMark, is_zombie
+from conch.stack.processes import ProcessMark, is_stopped, is_zombie
 
 _WORDS = 4
 """At least: program, model.py, region, …, instance, and the model's runtime."""
@@ -55,15 +55,17 @@ class Stubs:
                 self._stubs[mark] = stub
 
     def dead_models(self) -> set[str]:
-        """Models of stubs that died since the last call but one; each stub is told once."""
-        zombies = {mark for mark in self._stubs if not mark.runs()}
+        """Models of stubs that died or stood still since the last call but one; each stub is told once."""
+        lost = {mark for mark in self._stubs if not mark.runs() or is_stopped(mark)}
         # A stub that Triton ends is a zombie for a moment too: only one that stays so has died.
-        lasting = {mark for mark in zombies & self._suspects if is_zombie(mark)}
-        self._suspects = zombies
+        lasting = {mark for mark in lost & self._suspects if is_zombie(mark) or is_stopped(mark)}
+        self._suspects = lost
+        for mark in lasting:
+            mark.end()  # a stopped stub that goes on again ends the whole server
         dead = {self._stubs[mark].model for mark in lasting}
-        for mark in zombies:
-            if mark in lasting or not is_zombie(mark):
-                del self._stubs[mark]
+        self._stubs = {
+            mark: stub for mark, stub in self._stubs.items() if mark not in lasting and (mark.runs() or is_zombie(mark))
+        }
         return dead
 
     def retire(self, model: str, end_at: float) -> None:

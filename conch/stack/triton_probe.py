@@ -31,7 +31,7 @@ FIRST_DEADLINE_S = 20.0
 """Of the inference that shows a model to be ready: it may be the one that warms it up."""
 HUNG_S = 30.0
 """Without any answer for so long, a model is hung and not busy."""
-LOAD_S = 8.0
+LOAD_S = 20.0
 """A load can hang for good; then the server is started again."""
 
 SAMPLES: Mapping[str, Mapping[str, list[Any]]] = {

@@ -19,6 +19,7 @@ import pytest
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.shm import SHM, prefix_of
 from conch.stack.state import StateFolder
+from conch.stack.stubs import Stub
 from conch.stack.triton_http import TritonHttp, Unanswered
 from conch.stack.triton_probe import sample
 from conch.weights.cache import WeightCache, default_root
@@ -36,14 +37,14 @@ class Stack:
         self.root = root
         self.folder = StateFolder(root)
 
-    def conch(self, *arguments, **options):
+    def conch(self, *arguments, **environment):
         return subprocess.run(
             [*CONCH, arguments[0], "--state", str(self.root), *arguments[1:]],
             capture_output=True,
             text=True,
             timeout=150,
             check=False,
-            **options,
+            env={**os.environ, "CONCH_GATEWAY_PROCESSES": "2", **environment},
         )
 
     def up(self, *options):
@@ -128,12 +129,9 @@ def other(tmp_path):
 
 
 def stubs_of(stack):
-    children = psutil.Process(stack.pid("triton")).children()
-    return {
-        Path(child.cmdline()[1]).parent.parent.name: child.pid
-        for child in children
-        if child.status() != psutil.STATUS_ZOMBIE
-    }
+    """Models by pid; a model may have several."""
+    pids = [child.pid for child in psutil.Process(stack.pid("triton")).children()]
+    return {pid: stub.model for pid in pids if (stub := Stub.of(pid)) is not None}
 
 
 def test_up_returns_when_every_service_is_ready_and_status_tells_where(stack):
@@ -172,22 +170,29 @@ def test_a_killed_service_heals(stack, service):
 
 def test_a_killed_stub_of_any_model_heals_without_a_new_server(stack):
     server = stack.pid("triton")
-    for model, stub in stubs_of(stack).items():
+    for model in sorted(set(stubs_of(stack).values())):
+        stub = next(pid for pid, served in stubs_of(stack).items() if served == model)
         stack.until_healed(stub)
-        assert stubs_of(stack)[model] != stub
+        assert stub not in stubs_of(stack)
+        assert model in stubs_of(stack).values()
     assert stack.pid("triton") == server
 
 
 def test_a_stopped_stub_heals(stack):
-    model, stub = next(iter(stubs_of(stack).items()))
+    server, stub = stack.pid("triton"), min(stubs_of(stack))
     os.kill(stub, signal.SIGSTOP)
-    stack.until(lambda: stubs_of(stack).get(model, stub) != stub and stack.works(), "it did not heal")
+    stack.until(lambda: stub not in stubs_of(stack) and stack.works(), "it did not heal")
+    assert stack.pid("triton") == server
 
 
 def test_killed_workers_of_the_gateway_heal(stack):
-    for worker in psutil.Process(stack.pid("gateway")).children(recursive=True):
-        if worker.is_running():
-            stack.until_healed(worker.pid)
+    gateway = stack.pid("gateway")
+    workers = psutil.Process(gateway).children()
+    assert len(workers) == 2
+    for worker in workers:
+        stack.until_healed(worker.pid)
+    assert stack.pid("gateway") == gateway
+    stack.until(lambda: len(psutil.Process(gateway).children()) == 2, "a worker is missing")
 
 
 def test_two_stacks_run_side_by_side(stack, other):
@@ -284,7 +289,7 @@ def test_weights_that_are_not_right_stop_the_start_before_anything_runs(other, t
         with (cache / file.sha256).open("r+b") as weights:
             weights.write(b"damage")
 
-    done = other.conch("up", "--detach", env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    done = other.conch("up", "--detach", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 1
     assert str(file) in done.stderr
     assert f"expected sha256 {file.sha256}" in done.stderr

@@ -76,6 +76,8 @@ class Service(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     """Services that are ready before this one starts, and end after it."""
+    only_when_named: ClassVar[bool] = False
+    """Left out of a stack that does not ask for it by name."""
     ports: ClassVar[Mapping[str, int]] = {}
     """Preferred port of each face; where it is taken, the system chooses another."""
     start_s: ClassVar[float] = 30.0

@@ -25,6 +25,8 @@ class Envoy(Service):
     name: ClassVar[str] = "edge"
     ports: ClassVar[dict[str, int]] = {"grpc": 8001, "http": 8000, "metrics": 8002, "internal": 8003}
     needs: ClassVar[tuple[str, ...]] = ("triton",)
+    # Until the gateway answers KServe's health calls, which the edge sends to it.
+    only_when_named: ClassVar[bool] = True
     look_every_s: ClassVar[float] = 0.5
     """Within this time a changed tenants file counts."""
 

@@ -5,8 +5,12 @@ from conch.stack.services.registry import SERVICES, chosen
 from conch.stack.supervisor import in_order
 
 
-def test_without_a_choice_every_service_is_chosen():
-    assert [service.name for service in chosen()] == [service.name for service in SERVICES]
+def test_without_a_choice_all_are_chosen_but_those_that_must_be_named():
+    assert [service.name for service in chosen()] == ["redis", "triton", "gateway"]
+
+
+def test_the_edge_comes_when_it_is_named():
+    assert {service.name for service in chosen(["edge", "gateway"])} == {"redis", "triton", "gateway", "edge"}
 
 
 def test_a_chosen_service_brings_what_it_needs():
@@ -21,7 +25,7 @@ def test_an_unknown_service_is_refused_with_those_there_are():
 def test_every_need_is_a_service_and_none_needs_itself_through_others():
     names = {service.name for service in SERVICES}
     assert all(set(service.needs) <= names for service in SERVICES)
-    assert {service.name for service in in_order(chosen())} == names
+    assert {service.name for service in in_order(chosen(sorted(names)))} == names
 
 
 def test_no_two_faces_prefer_one_port():

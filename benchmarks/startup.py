@@ -70,15 +70,18 @@ class Stack:
         }
 
     def missed_s(self, name: str) -> float:
-        """Seconds from SIGKILL of the process until the stack is ready again and every model answers."""
+        """Seconds from SIGKILL of the process until another is in its place, all are ready and every model answers."""
         mark = ProcessMark.of_child(self.processes()[name])
         start = time.perf_counter()
         mark.end()
-        while not (asyncio.run(self._answers()) and self.status.ready):
+        while not (self._replaced(name, mark.pid) and asyncio.run(self._answers()) and self.status.ready):
             if time.perf_counter() - start > GIVE_UP_S:
                 raise RuntimeError(f"{name} was missed for more than {GIVE_UP_S} s")
             time.sleep(0.02)
         return time.perf_counter() - start
+
+    def _replaced(self, name: str, pid: int) -> bool:
+        return self.processes().get(name, pid) != pid
 
     async def _answers(self) -> bool:
         services = self.status.services

@@ -8,6 +8,7 @@ import typer
 from conch.cli.connection import State
 from conch.cli.console import FAILED, err, reporting_errors
 from conch.contracts.errors import InvalidRequest
+from conch.stack.daemon import Order
 from conch.stack.detached import NotStarted, start_detached
 from conch.stack.foreground import run_stack
 from conch.stack.logs import watching_console
@@ -30,7 +31,6 @@ def up(
         typer.Option(metavar="FACE=PORT", help="As gateway.http=8020; 0: any free port. May be repeated."),
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
-    stream: Annotated[bool, typer.Option("--stream/--no-stream", hidden=True)] = True,
 ) -> None:
     """Start Redis, Triton and the gateway, and keep them running."""
     with reporting_errors():
@@ -39,19 +39,16 @@ def up(
         ports = dict(_asked_port(word) for word in port or ())
         folder = StateFolder(state or default_root())
         if detach:
-            options = [word for name in names for word in ("--only", name)]
-            options += [word for face, number in ports.items() for word in ("--port", f"{face}={number}")]
-            options += ["--gpu"] if gpu else []
+            order = Order(str(folder.root), tuple(names), ports, gpu)
             try:
                 with err.status("starting") as progress:
-                    status = start_detached(folder, options, lambda now: progress.update(_described(now)))
+                    status = start_detached(order, lambda now: progress.update(_described(now)))
             except NotStarted as error:
                 err.print(error.message, markup=False, soft_wrap=True)
                 raise typer.Exit(FAILED) from None
             err.print(f"ready (pid {status.pid}): {_addresses(status)}", markup=False, soft_wrap=True)
             return
-        console = watching_console() if stream else None
-        run_stack(folder, services, settings=StackSettings(gpu), ports=ports, console=console)
+        run_stack(folder, services, settings=StackSettings(gpu), ports=ports, console=watching_console())
 
 
 def _asked_port(word: str) -> tuple[str, int]:

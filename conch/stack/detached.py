@@ -4,10 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from conch.contracts.errors import Unavailable
+from conch.stack.daemon import Order
 from conch.stack.state import StackStatus, StateFolder
 
 POLL_S = 0.05
@@ -19,19 +20,18 @@ class NotStarted(Unavailable):
     """The stack ended before it was ready; the message is the supervisor's own."""
 
 
-def start_detached(
-    folder: StateFolder, up_options: Sequence[str], on_status: Callable[[StackStatus], None]
-) -> StackStatus:
-    """`conch up UP_OPTIONS` in a session of its own; returns when the stack is ready.
+def start_detached(order: Order, on_status: Callable[[StackStatus], None]) -> StackStatus:
+    """A supervisor in a session of its own; returns when the stack is ready.
 
     Raises AlreadyRunning or NotStarted. Interrupted while it waits, by SIGINT or SIGTERM, it ends the stack too.
     """
+    folder = StateFolder(order.root)
     folder.hold().release()  # says who runs here already
     words = folder.logs / _LAST_WORDS
     with words.open("wb") as output:
         supervisor = subprocess.Popen(
             # -P: a module of the current folder must not pass for ours.
-            [sys.executable, "-P", "-m", "conch.cli", "up", "--no-stream", "--state", str(folder.root), *up_options],
+            [sys.executable, "-P", "-m", "conch.stack.daemon", order.encode()],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -60,8 +60,8 @@ class Keeper:
 
     async def run(self) -> None:
         """Raises ServiceFailed after too many failures in a row, or when one is hopeless."""
-        for need in self._needs:
-            await need.wait_ready()
+        if not self.service.starts_early:
+            await self._needs_ready()
         while True:
             self._ready_at = None
             reason = await self._run_once()
@@ -82,6 +82,10 @@ class Keeper:
             await self._child.end(self.service.drain_s, lambda process: hurry.is_set() or self.service.drained(process))
             await self._bury()
         self._set(ServiceState.STOPPED)
+
+    async def _needs_ready(self) -> None:
+        for need in self._needs:
+            await need.wait_ready()
 
     async def _run_once(self) -> str:
         """Why the process is of no more use."""
@@ -127,6 +131,7 @@ class Keeper:
                     return problem
 
     async def _await_ready(self, probe: Probe) -> str | None:
+        await self._needs_ready()
         deadline = time.monotonic() + self.service.start_s
         while True:
             try:

@@ -32,6 +32,12 @@ async def test_a_service_starts_when_all_it_needs_is_ready(start, tiny_stack):
     assert stack.lines("ready") == ["store", "server", "gateway"]
 
 
+async def test_an_early_service_runs_while_what_it_needs_gets_ready_and_is_ready_after_it(start, tiny_stack):
+    store = tiny_stack.tiny("store", together_with="server")
+    stack = await start(store, tiny_stack.tiny("server", "store", starts_early=True)).ready()
+    assert stack.lines("ready") == ["store", "server"]
+
+
 async def test_services_that_do_not_need_each_other_start_together(start, tiny_stack):
     stack = start(tiny_stack.tiny("one", together_with="two"), tiny_stack.tiny("two", together_with="one"))
     assert await stack.ready()

@@ -26,6 +26,7 @@ REQUEST_ID = "probe"
 class Gateway(Service):
     name: ClassVar[str] = "gateway"
     needs: ClassVar[tuple[str, ...]] = ("redis", "triton")
+    starts_early: ClassVar[bool] = True
     ports: ClassVar[dict[str, int]] = {"grpc": 8021, "http": 8020}
     look_every_s: ClassVar[float] = 1.0
     drain_s: ClassVar[float] = 20.0

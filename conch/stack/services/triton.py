@@ -17,6 +17,7 @@ class Triton(Service):
     name: ClassVar[str] = "triton"
     ports: ClassVar[dict[str, int]] = {"grpc": 8011, "http": 8010, "metrics": 8012}
     needs: ClassVar[tuple[str, ...]] = ("redis",)  # models may read it
+    starts_early: ClassVar[bool] = True
     start_s: ClassVar[float] = 120.0
     look_every_s: ClassVar[float] = 0.5
     drain_s: ClassVar[float] = 15.0

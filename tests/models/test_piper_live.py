@@ -65,8 +65,11 @@ def test_sentences_arrive_one_by_one_and_the_last_answer_is_marked(server: Serve
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        (inputs(""), "model piper: text is empty"),
-        (inputs("Hello.", length_scale=9.0), "model piper: length_scale is 9, it must be between 0.25 and 4"),
+        (inputs(""), "model piper: InvalidRequest: text is empty"),
+        (
+            inputs("Hello.", length_scale=9.0),
+            "model piper: InvalidRequest: length_scale is 9, it must be between 0.25 and 4",
+        ),
         (inputs("Hello.", length_scale=float("nan")), "NaN"),
         (inputs("a" * 1_000_000), "text has 1000000 characters, at most 4000"),
     ],

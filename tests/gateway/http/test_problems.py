@@ -8,7 +8,8 @@ from gateway.http.problems import STATUSES, TITLES, problem
 
 
 def test_both_faces_have_a_word_for_the_same_errors() -> None:
-    assert set(STATUSES) == set(TITLES) == set(CODES) == set(ConchError.__subclasses__())
+    ours = {kind for kind in ConchError.__subclasses__() if kind.__module__ == ConchError.__module__}
+    assert set(STATUSES) == set(TITLES) == set(CODES) == ours
 
 
 @pytest.mark.parametrize("kind", sorted(STATUSES, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)

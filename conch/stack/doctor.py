@@ -175,7 +175,8 @@ def _weights(facts: Facts) -> Finding:
     if facts.damaged_weights:
         return Finding("weights", Level.FAILED, "; ".join(facts.damaged_weights), "fetch them again: conch models pull")
     if facts.missing_weights:
-        found = f"missing: {', '.join(facts.missing_weights)} ({facts.missing_weights_bytes // MIB} MiB)"
+        models = dict.fromkeys(file.partition("/")[0] for file in facts.missing_weights)
+        found = f"missing for {', '.join(models)} ({facts.missing_weights_bytes // MIB} MiB)"
         return Finding("weights", Level.NOTE, found, "fetch them: conch models pull")
     return Finding("weights", Level.OK, "all here, with the right hashes")
 

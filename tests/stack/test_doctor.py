@@ -65,10 +65,10 @@ def test_weights_that_are_missing_need_their_room_twice():
     disks = {"disk_free_bytes": {Path("/cache"): 600 * MIB}}
 
     assert complaints(**disks) == []
-    disk, weights = complaints(**disks, missing_weights=["a"], missing_weights_bytes=100 * MIB)
+    disk, weights = complaints(**disks, missing_weights=["tts/1/a", "tts/1/b"], missing_weights_bytes=100 * MIB)
     assert disk.level is Level.FAILED
     assert "712 MiB" in disk.remedy
-    assert weights.found == "missing: a (100 MiB)"
+    assert weights.found == "missing for tts (100 MiB)"
 
 
 def weight(content: bytes, model: str) -> WeightFile:

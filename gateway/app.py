@@ -74,7 +74,11 @@ class Gateway:
         """Until `stop` is set and the last call has ended; `listening` is told where, once calls are taken."""
         settings = self._settings
         http_socket = bound(settings.http_address, share_port=settings.processes > 1)
-        addresses = Addresses(_listen_grpc(self._grpc, settings.grpc_address), address_of(http_socket))
+        try:
+            addresses = Addresses(_listen_grpc(self._grpc, settings.grpc_address), address_of(http_socket))
+        except Unavailable:
+            http_socket.close()
+            raise
         http_socket.listen(BACKLOG)
         await self._grpc.start()
         async with asyncio.TaskGroup() as group:

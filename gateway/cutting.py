@@ -28,7 +28,7 @@ class Cutting:
     """Kept before and after speech, or first and last sounds are lost."""
     pause_s: float = 1.0
     """Silence that always ends a piece."""
-    enough_s: float = 9.0
+    enough_s: float = 5.0
     """From this length on a short pause ends it too."""
     short_pause_s: float = 0.3
     longest_s: float = 28.0

@@ -1,8 +1,7 @@
 """Around every gRPC call: read who calls and how long they wait, say errors as status codes."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import grpc
 
@@ -14,12 +13,17 @@ from gateway.edge import Edge
 
 FACE = "grpc"
 
+T = TypeVar("T")
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-@contextlib.asynccontextmanager
-async def answering(edge: Edge, method: str, context: Context) -> AsyncIterator[Call]:
-    """The request id goes back with the first answer and with the last."""
+async def answered(edge: Edge, method: str, context: Context, work: Callable[[Call], Awaitable[T]]) -> T | None:
+    """The work's answer; None beside the status that tells its error. The request id goes back first and last.
+
+    Not by context.abort: the error that it raises is kept by the call and keeps the call, so that a refused request of
+    100 MB stays until the garbage collector comes by.
+    """
     headers = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
     identity = identify(headers)
     echo = (REQUEST_ID_HEADER, identity.request_id)
@@ -27,9 +31,10 @@ async def answering(edge: Edge, method: str, context: Context) -> AsyncIterator[
     await context.send_initial_metadata((echo,))
     try:
         async with edge.call(FACE, method, identity, context.time_remaining()) as call:
-            yield call
+            return await work(call)
     except ConchError as error:
-        trailing = [echo]
+        context.set_code(code_of(error))
+        context.set_details(error.message)
         if isinstance(error, TooMuch) and error.retry_after_s is not None:
-            trailing.append((RETRY_AFTER_KEY, f"{error.retry_after_s:g}"))
-        await context.abort(code_of(error), error.message, tuple(trailing))
+            context.set_trailing_metadata((echo, (RETRY_AFTER_KEY, f"{error.retry_after_s:g}")))
+    return None

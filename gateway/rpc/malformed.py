@@ -5,14 +5,16 @@ Text that is not UTF-8 is the common case: protobuf does not read a message that
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from conch.contracts.errors import InvalidRequest
+from gateway.calls import Call
 from gateway.edge import Edge
-from gateway.rpc.answering import answering
+from gateway.rpc.answering import answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ class MalformedRequests(grpc.aio.ServerInterceptor):
     def _refusing(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def refuse_or_answer(request: Any, context: Any) -> Any:
             if isinstance(request, Malformed):
-                async with answering(self._edge, method, context):
-                    raise InvalidRequest(
-                        f"the request of {request.size} bytes is not a message of {method}: "
-                        "it is damaged, or a text in it is not UTF-8"
-                    )
+                return await answered(self._edge, method, context, partial(_refuse, request, method))
             return await behaviour(request, context)
 
         return refuse_or_answer
+
+
+async def _refuse(request: Malformed, method: str, call: Call) -> None:
+    raise InvalidRequest(
+        f"the request of {request.size} bytes is no message of {method}: it is damaged, or a text in it is not UTF-8"
+    )
 
 
 def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

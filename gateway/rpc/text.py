@@ -1,10 +1,13 @@
 """conch.text.v1.Text: convert, call, convert."""
 
+from functools import partial
+
 from conch.contracts.pb.text.v1 import text_pb2 as pb
 from conch.contracts.pb.text.v1.text_pb2_grpc import TextServicer
+from gateway.calls import Call
 from gateway.edge import Edge
 from gateway.embedding import TextEmbedding
-from gateway.rpc.answering import Context, answering
+from gateway.rpc.answering import Context, answered
 
 
 class Text(TextServicer):
@@ -12,7 +15,9 @@ class Text(TextServicer):
         self._edge = edge
         self._embedding = embedding
 
-    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedReply:
-        async with answering(self._edge, "Embed", context) as call:
-            vectors = await self._embedding.embed(list(request.texts), call)
-            return pb.EmbedReply(embeddings=[pb.Embedding(values=vector) for vector in vectors])
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedReply | None:
+        return await answered(self._edge, "Embed", context, partial(self._embed, request))
+
+    async def _embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedReply:
+        vectors = await self._embedding.embed(list(request.texts), call)
+        return pb.EmbedReply(embeddings=[pb.Embedding(values=vector) for vector in vectors])

@@ -1,7 +1,9 @@
 """conch.voice.v1.Voice: convert, call, convert."""
 
 import io
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from conch.contracts.errors import InvalidRequest
@@ -17,11 +19,14 @@ from conch.contracts.voice import (
     Understood,
     Word,
 )
+from gateway.calls import Call
 from gateway.edge import Edge
 from gateway.limits import Limits
 from gateway.recognition import Expectation
-from gateway.rpc.answering import Context, answering
+from gateway.rpc.answering import Context, answered
 from gateway.use_cases import UseCases
+
+Write = Callable[[Any], Awaitable[None]]
 
 
 class Voice(VoiceServicer):
@@ -31,35 +36,39 @@ class Voice(VoiceServicer):
         self._use_cases = use_cases
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> None:
-        async with answering(self._edge, "Transcribe", context) as call:
-            self._limits.check_audio_bytes(len(request.audio))
-            expectation = Expectation(request.language, request.prompt, request.with_words)
-            events: Any = self._use_cases.transcription.transcribe(io.BytesIO(request.audio), expectation, call)
-            async with aclosing(events):
-                async for event in events:
-                    await context.write(to_event(event))
+        await answered(self._edge, "Transcribe", context, partial(self._transcribe, request, context.write))
 
-    async def Understand(self, request: pb.UnderstandRequest, context: Context) -> pb.UnderstandReply:
-        async with answering(self._edge, "Understand", context) as call:
-            return to_reply(await self._understood(request, call))
+    async def Understand(self, request: pb.UnderstandRequest, context: Context) -> pb.UnderstandReply | None:
+        return await answered(self._edge, "Understand", context, partial(self._understand, request))
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> None:
-        async with answering(self._edge, "Speak", context) as call:
-            length_scale = request.length_scale if request.HasField("length_scale") else None
-            sentences: Any = self._use_cases.speaking.speak(request.text, length_scale, call)
-            async with aclosing(sentences):
-                async for sentence in sentences:
-                    await context.write(pb.SpeakReply(pcm16=sentence.pcm16, sample_rate=sentence.sample_rate))
+        await answered(self._edge, "Speak", context, partial(self._speak, request, context.write))
 
-    async def _understood(self, request: pb.UnderstandRequest, call: Any) -> Understood:
+    async def _transcribe(self, request: pb.TranscribeRequest, write: Write, call: Call) -> None:
+        self._limits.check_audio_bytes(len(request.audio))
+        expectation = Expectation(request.language, request.prompt, request.with_words)
+        events: Any = self._use_cases.transcription.transcribe(io.BytesIO(request.audio), expectation, call)
+        async with aclosing(events):
+            async for event in events:
+                await write(to_event(event))
+
+    async def _understand(self, request: pb.UnderstandRequest, call: Call) -> pb.UnderstandReply:
         kind = request.WhichOneof("command")
         if kind == "text":
-            return await self._use_cases.understanding.of_text(request.text, call)
+            return to_reply(await self._use_cases.understanding.of_text(request.text, call))
         if kind == "audio":
             self._limits.check_audio_bytes(len(request.audio))
             expectation = Expectation(request.language, request.prompt)
-            return await self._use_cases.understanding.of_audio(io.BytesIO(request.audio), expectation, call)
+            audio = io.BytesIO(request.audio)
+            return to_reply(await self._use_cases.understanding.of_audio(audio, expectation, call))
         raise InvalidRequest("neither audio nor text is given, 1 of the 2 is needed")
+
+    async def _speak(self, request: pb.SpeakRequest, write: Write, call: Call) -> None:
+        length_scale = request.length_scale if request.HasField("length_scale") else None
+        sentences: Any = self._use_cases.speaking.speak(request.text, length_scale, call)
+        async with aclosing(sentences):
+            async for sentence in sentences:
+                await write(pb.SpeakReply(pcm16=sentence.pcm16, sample_rate=sentence.sample_rate))
 
 
 def to_event(event: TranscriptEvent) -> pb.TranscribeReply:

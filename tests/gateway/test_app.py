@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from conch.clients.inprocess import InProcessInference
-from conch.contracts.errors import Cancelled, InvalidRequest, Unavailable
+from conch.contracts.errors import Cancelled, DeadlineExceeded, InvalidRequest, Unavailable
 from conch.contracts.pb.voice.v1 import voice_pb2, voice_pb2_grpc
 from gateway.addresses import Addresses, bound
 from gateway.app import Gateway
@@ -28,11 +28,11 @@ async def started(
 async def refuses(face: Face) -> bool:
     """Whether new calls are not taken any more; one that is taken is refused for its empty text."""
     try:
-        await face.understand("", timeout_s=5)
+        await face.understand("", timeout_s=2)
     except InvalidRequest:
         return False
-    except (Unavailable, Cancelled, httpx.TransportError):
-        # gRPC itself cancels what reaches a server in the moment it closes.
+    except (Unavailable, Cancelled, DeadlineExceeded, httpx.TransportError):
+        # What reaches a server in the very moment it closes, gRPC itself cancels or never hands on.
         return True
     raise AssertionError("an empty text was understood")
 

@@ -1,6 +1,8 @@
 """What only a stream has: answers while work goes on, and a caller who leaves."""
 
 import asyncio
+import gc
+from types import FrameType
 
 import grpc
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from conch.clients.inprocess import InProcessInference
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
 from conch.contracts.pb.voice.v1.voice_pb2_grpc import VoiceStub
+from gateway.rpc.voice import Voice
 from tests.gateway.conftest import Hold, said, wav, whisper
 
 
@@ -99,3 +102,20 @@ async def _last(call: object) -> object:
     if hasattr(call, "__aiter__"):
         return [reply async for reply in call][-1]
     return await call  # type: ignore[misc]
+
+
+async def test_a_refused_request_is_let_go_at_once(channel: grpc.aio.Channel) -> None:
+    """Refusals of 100 MB each must not wait for the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await _last(VoiceStub(channel).Transcribe(pb.TranscribeRequest(audio=b"no audio")))
+        await asyncio.sleep(0)
+        kept = [
+            one for one in gc.get_objects() if isinstance(one, FrameType) and one.f_code is Voice.Transcribe.__code__
+        ]
+        assert kept == []
+    finally:
+        gc.enable()

@@ -55,7 +55,8 @@ class VoiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Transcribe(self, request, context):
-        """Text of recorded audio, segment by segment as each is ready. Long audio is cut at its pauses.
+        """Text of recorded audio, segment by segment as each is ready. Long audio is cut at its pauses. What is wrong with the
+        end of a file may show after its first segments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

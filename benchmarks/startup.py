@@ -22,6 +22,7 @@ import httpx
 import psutil
 import typer
 
+from conch.stack.loopback import loopback_client
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.state import StackStatus, StateFolder
 from conch.stack.stubs import Stub
@@ -31,6 +32,7 @@ from conch.stack.triton_probe import sample
 RESULT = Path(__file__).parent / "results" / "startup.json"
 SUPERVISOR = "supervisor"
 GIVE_UP_S = 60.0
+LOOK_S = 0.1
 
 
 class Stack:
@@ -74,10 +76,10 @@ class Stack:
         mark = ProcessMark.of_child(self.processes()[name])
         start = time.perf_counter()
         mark.end()
-        while not (self._replaced(name, mark.pid) and asyncio.run(self._answers()) and self.status.ready):
+        while not (self.status.ready and self._replaced(name, mark.pid) and asyncio.run(self._answers())):
             if time.perf_counter() - start > GIVE_UP_S:
                 raise RuntimeError(f"{name} was missed for more than {GIVE_UP_S} s")
-            time.sleep(0.02)
+            time.sleep(LOOK_S)  # whoever looks takes processor time from what heals
         return time.perf_counter() - start
 
     def _replaced(self, name: str, pid: int) -> bool:
@@ -91,8 +93,8 @@ class Stack:
                     config = await triton.config(model.name)
                     if config.get("platform") != "ensemble" and await triton.infer(config, sample(config), 10.0):
                         return False
-            async with httpx.AsyncClient(timeout=10.0) as client:
-                return (await client.get(f"http://{services['gateway'].addresses['http']}/health")).is_success
+            async with loopback_client(services["gateway"].addresses["http"], 10.0) as gateway:
+                return (await gateway.get("/health")).is_success
         return False
 
 

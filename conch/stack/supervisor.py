@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from conch.contracts.errors import Internal
 from conch.stack.failures import Patience
-from conch.stack.keeper import Keeper
+from conch.stack.keeper import Keeper, ServiceFailed
 from conch.stack.logs import Logs
 from conch.stack.ports import Ports
 from conch.stack.processes import ProcessMark, adopt_orphans, end_session
@@ -96,6 +96,9 @@ class Supervisor:
             for task in done:
                 task.result()
             logger.info("stopping")
+        except ServiceFailed as failed:
+            logger.error("stopping: %s", failed.message.splitlines()[0])
+            raise
         finally:
             for task in (*tasks, stop):
                 task.cancel()

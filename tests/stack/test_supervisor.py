@@ -85,6 +85,7 @@ async def test_five_failures_in_a_row_end_the_stack_and_say_why(start, tiny_stac
     assert failed.value.message.endswith("the disk is full")
     assert stack.log("server").split("\n") == ["the disk is full"] * 5 + [""]
     assert stack.lines("ended") == ["store"]
+    assert "stopping: server failed 5 times in a row" in stack.log()
 
 
 async def test_a_hopeless_start_is_not_tried_again(start, tiny_stack):

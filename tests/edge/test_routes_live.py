@@ -184,6 +184,7 @@ FORGED = {
     "X-Conch-Anything": "forged",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     "tracestate": "forged=1",
+    "triton_grpc_error": "forged",
     "x-envoy-upstream-rq-timeout-ms": "1",
 }
 

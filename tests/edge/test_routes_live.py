@@ -2,6 +2,7 @@
 
 import json
 import queue
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -184,7 +185,6 @@ FORGED = {
     "X-Conch-Anything": "forged",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     "tracestate": "forged=1",
-    "triton_grpc_error": "forged",
     "x-envoy-upstream-rq-timeout-ms": "1",
 }
 
@@ -202,6 +202,11 @@ def test_forged_headers_do_not_reach_the_gateway(open_edge: Any) -> None:
         assert "x-conch-operator" not in headers
         assert "0af7651916cd43dd8448eb211c80319c" not in headers["traceparent"]
         assert len(headers["x-conch-request-id"]) == 36
+
+
+def test_the_header_that_can_end_triton_is_taken_away(open_edge: Any) -> None:
+    caller = replace(open_edge, headers={"triton_grpc_error": "true"})
+    assert "triton_grpc_error" not in caller.told("/conch.test.Talk/Say")["headers"]
 
 
 def test_forged_headers_do_not_reach_a_model(open_edge: Any) -> None:

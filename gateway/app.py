@@ -14,13 +14,13 @@ from conch.clients.triton import TritonInference
 from conch.contracts.errors import Unavailable
 from gateway.addresses import Addresses, address_of, bound
 from gateway.admission import Admission
-from gateway.edge import Deadlines, Edge
 from gateway.embedding import TextEmbedding
 from gateway.health import Health, ModelHealth
 from gateway.http.face import http_face
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.observed import ObservedInference
+from gateway.reception import Deadlines, Reception
 from gateway.rpc.health import HealthServicer
 from gateway.rpc.server import Servicers, grpc_server
 from gateway.rpc.text import Text
@@ -43,7 +43,7 @@ class Gateway:
         metrics = Metrics(shared=settings.processes > 1)
         observed = ObservedInference(inference, metrics.stage)
         limits = _limits(settings)
-        edge = Edge(
+        reception = Reception(
             _deadlines(settings),
             metrics,
             Admission(settings.max_calls),
@@ -58,10 +58,10 @@ class Gateway:
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
         self._health = Health(models)
-        self._grpc = _grpc_server(settings, edge, limits, use_cases, self._health)
+        self._grpc = _grpc_server(settings, reception, limits, use_cases, self._health)
         self._http = _HttpServer(
             uvicorn.Config(
-                http_face(edge, limits, use_cases, self._health, metrics, body_within_s=settings.body_deadline_s),
+                http_face(reception, limits, use_cases, self._health, metrics, body_within_s=settings.body_deadline_s),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -113,10 +113,14 @@ class _HttpServer(uvicorn.Server):
 
 
 def _grpc_server(
-    settings: Settings, edge: Edge, limits: Limits, use_cases: UseCases, health: Health
+    settings: Settings, reception: Reception, limits: Limits, use_cases: UseCases, health: Health
 ) -> grpc.aio.Server:
-    servicers = Servicers(Voice(edge, limits, use_cases), Text(edge, use_cases.embedding), HealthServicer(health))
-    return grpc_server(servicers, edge, most_audio_bytes=settings.max_audio_bytes, share_port=settings.processes > 1)
+    servicers = Servicers(
+        Voice(reception, limits, use_cases), Text(reception, use_cases.embedding), HealthServicer(health)
+    )
+    return grpc_server(
+        servicers, reception, most_audio_bytes=settings.max_audio_bytes, share_port=settings.processes > 1
+    )
 
 
 def _listen_grpc(server: grpc.aio.Server, address: str) -> str:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from conch.contracts.errors import Cancelled, InvalidRequest
 from conch.contracts.identity import REQUEST_ID_HEADER, Identity
 from gateway.calls import Call, identify
-from gateway.edge import Edge
+from gateway.reception import Reception
 
 FACE = "http"
 
@@ -50,10 +50,10 @@ def identity_of(request: Request) -> Identity:
 
 
 @contextlib.asynccontextmanager
-async def answering(edge: Edge, method: str, request: Request) -> AsyncIterator[Call]:
+async def answering(reception: Reception, method: str, request: Request) -> AsyncIterator[Call]:
     given = request.headers.get(TIMEOUT_HEADER)
     wanted_s = None if given is None else _seconds(given)
-    async with edge.call(FACE, method, identity_of(request), wanted_s) as call:
+    async with reception.call(FACE, method, identity_of(request), wanted_s) as call:
         if given is not None and wanted_s is None:
             raise InvalidRequest(f"{TIMEOUT_HEADER} is {given!r}, seconds above 0 are taken")
         yield call

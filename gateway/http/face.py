@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from conch.contracts.errors import ConchError, Internal
 from conch.contracts.identity import REQUEST_ID_HEADER
-from gateway.edge import Edge
 from gateway.health import Health
 from gateway.http.answering import Identified, identity_of
 from gateway.http.operations import operations_routes
@@ -18,16 +17,17 @@ from gateway.http.text import text_routes
 from gateway.http.voice import voice_routes
 from gateway.limits import Limits
 from gateway.metrics import Metrics
+from gateway.reception import Reception
 from gateway.use_cases import UseCases
 
 
 def http_face(
-    edge: Edge, limits: Limits, use_cases: UseCases, health: Health, metrics: Metrics, *, body_within_s: float
+    reception: Reception, limits: Limits, use_cases: UseCases, health: Health, metrics: Metrics, *, body_within_s: float
 ) -> FastAPI:
     """`body_within_s`: how long a request's body may take to arrive."""
     app = FastAPI(title="Conch", description="Speech to text, text to intent, text to speech, texts as vectors.")
-    app.include_router(voice_routes(edge, limits, use_cases, body_within_s))
-    app.include_router(text_routes(edge, limits, use_cases, body_within_s))
+    app.include_router(voice_routes(reception, limits, use_cases, body_within_s))
+    app.include_router(text_routes(reception, limits, use_cases, body_within_s))
     app.include_router(operations_routes(health, metrics))
     app.add_middleware(Identified)
     app.add_exception_handler(ConchError, _refused)

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from gateway.edge import Edge
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
 from gateway.http.shapes import TextsBody, VectorsShape
 from gateway.limits import Limits
+from gateway.reception import Reception
 from gateway.use_cases import UseCases
 
 EMBED_DOCS = {
@@ -15,13 +15,13 @@ EMBED_DOCS = {
 }
 
 
-def text_routes(edge: Edge, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
+def text_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
     router = APIRouter(tags=["text"])
 
     @router.post("/embed", openapi_extra=EMBED_DOCS, responses={200: {"model": VectorsShape}})
     async def embed(request: Request) -> Response:
         """One unit-length vector a text, in the order of the texts."""
-        async with answering(edge, "Embed", request) as call:
+        async with answering(reception, "Embed", request) as call:
             body = await json_body(request, TextsBody, limits.embed_bytes * limits.embed_texts, body_within_s)
             vectors = await while_connected(request, use_cases.embedding.embed(body.texts, call))
             return JSONResponse({"embeddings": vectors.astype(float).tolist()})

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, StreamingResponse
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.voice import Segment, TranscriptSummary, Understood
 from gateway.calls import Call
-from gateway.edge import Edge
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import Upload, audio_upload, is_json, json_body
 from gateway.http.shapes import CommandBody, SpeechBody, TranscriptShape, UnderstoodShape
 from gateway.limits import Limits
+from gateway.reception import Reception
 from gateway.recognition import Expectation
 from gateway.use_cases import UseCases
 
@@ -56,20 +56,23 @@ SPEAK_DOCS = {
 }
 
 
-def voice_routes(edge: Edge, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
+def voice_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
     router = APIRouter(tags=["voice"])
 
     @router.post("/transcribe", openapi_extra=TRANSCRIBE_DOCS, responses={200: {"model": TranscriptShape}})
     async def transcribe(request: Request) -> Response:
         """Text of recorded audio, of any length up to the limit. The answer comes when all of it is ready."""
-        async with answering(edge, "Transcribe", request) as call, audio_upload(request, limits, body_within_s) as file:
+        async with (
+            answering(reception, "Transcribe", request) as call,
+            audio_upload(request, limits, body_within_s) as file,
+        ):
             transcript = await while_connected(request, _transcribed(use_cases, file, call))
             return JSONResponse(transcript.model_dump())
 
     @router.post("/understand", openapi_extra=UNDERSTAND_DOCS, responses={200: {"model": UnderstoodShape}})
     async def understand(request: Request) -> Response:
         """What a command asks for, written (JSON) or spoken (a file of at most 30 s), and whether to act on it."""
-        async with answering(edge, "Understand", request) as call:
+        async with answering(reception, "Understand", request) as call:
             understood = await _understood(request, call)
             return JSONResponse(UnderstoodShape.of(understood).model_dump())
 
@@ -84,7 +87,7 @@ def voice_routes(edge: Edge, limits: Limits, use_cases: UseCases, body_within_s:
     @router.post("/speak", openapi_extra=SPEAK_DOCS, responses={200: {"content": {"audio/wav": {"schema": _FILE}}}})
     async def speak(request: Request) -> Response:
         """Speech of a text, as one WAV file."""
-        async with answering(edge, "Speak", request) as call:
+        async with answering(reception, "Speak", request) as call:
             body = await json_body(request, SpeechBody, limits.speak_bytes, body_within_s)
             file, size = await while_connected(request, _spoken(use_cases, body, call))
             return StreamingResponse(_chunks(file), media_type="audio/wav", headers={"content-length": str(size)})

@@ -9,7 +9,7 @@ from conch.clients.status import RETRY_AFTER_KEY, code_of
 from conch.contracts.errors import ConchError, TooMuch
 from conch.contracts.identity import REQUEST_ID_HEADER
 from gateway.calls import Call, identify
-from gateway.edge import Edge
+from gateway.reception import Reception
 
 FACE = "grpc"
 
@@ -18,7 +18,9 @@ T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-async def answered(edge: Edge, method: str, context: Context, work: Callable[[Call], Awaitable[T]]) -> T | None:
+async def answered(
+    reception: Reception, method: str, context: Context, work: Callable[[Call], Awaitable[T]]
+) -> T | None:
     """The work's answer; None beside the status that tells its error. The request id goes back first and last.
 
     Not by context.abort: the error that it raises is kept by the call and keeps the call, so that a refused request of
@@ -30,7 +32,7 @@ async def answered(edge: Edge, method: str, context: Context, work: Callable[[Ca
     context.set_trailing_metadata((echo,))
     await context.send_initial_metadata((echo,))
     try:
-        async with edge.call(FACE, method, identity, context.time_remaining()) as call:
+        async with reception.call(FACE, method, identity, context.time_remaining()) as call:
             return await work(call)
     except ConchError as error:
         context.set_code(code_of(error))

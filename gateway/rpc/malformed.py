@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from conch.contracts.errors import InvalidRequest
 from gateway.calls import Call
-from gateway.edge import Edge
+from gateway.reception import Reception
 from gateway.rpc.answering import answered
 
 
@@ -25,8 +25,8 @@ class Malformed:
 class MalformedRequests(grpc.aio.ServerInterceptor):
     """For the services named; others keep gRPC's own way."""
 
-    def __init__(self, edge: Edge, services: frozenset[str]) -> None:
-        self._edge = edge
+    def __init__(self, reception: Reception, services: frozenset[str]) -> None:
+        self._reception = reception
         self._services = services
 
     async def intercept_service(
@@ -45,7 +45,7 @@ class MalformedRequests(grpc.aio.ServerInterceptor):
     def _refusing(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def refuse_or_answer(request: Any, context: Any) -> Any:
             if isinstance(request, Malformed):
-                return await answered(self._edge, method, context, partial(_refuse, request, method))
+                return await answered(self._reception, method, context, partial(_refuse, request, method))
             return await behaviour(request, context)
 
         return refuse_or_answer

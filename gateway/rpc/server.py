@@ -8,7 +8,7 @@ from grpc_reflection.v1alpha import reflection
 
 from conch.contracts.pb.text.v1 import text_pb2, text_pb2_grpc
 from conch.contracts.pb.voice.v1 import voice_pb2, voice_pb2_grpc
-from gateway.edge import Edge
+from gateway.reception import Reception
 from gateway.rpc.health import HealthServicer
 from gateway.rpc.malformed import MalformedRequests
 from gateway.rpc.text import Text
@@ -31,10 +31,12 @@ class Servicers:
     health: HealthServicer
 
 
-def grpc_server(servicers: Servicers, edge: Edge, *, most_audio_bytes: int, share_port: bool) -> grpc.aio.Server:
+def grpc_server(
+    servicers: Servicers, reception: Reception, *, most_audio_bytes: int, share_port: bool
+) -> grpc.aio.Server:
     """`share_port`: several processes listen at one port, and the kernel spreads connections over them."""
     server = grpc.aio.server(
-        interceptors=[MalformedRequests(edge, frozenset({VOICE, TEXT}))],
+        interceptors=[MalformedRequests(reception, frozenset({VOICE, TEXT}))],
         options=[
             ("grpc.max_receive_message_length", most_audio_bytes + ENVELOPE_BYTES),
             ("grpc.max_send_message_length", MOST_SENT_BYTES),

@@ -5,18 +5,18 @@ from functools import partial
 from conch.contracts.pb.text.v1 import text_pb2 as pb
 from conch.contracts.pb.text.v1.text_pb2_grpc import TextServicer
 from gateway.calls import Call
-from gateway.edge import Edge
 from gateway.embedding import TextEmbedding
+from gateway.reception import Reception
 from gateway.rpc.answering import Context, answered
 
 
 class Text(TextServicer):
-    def __init__(self, edge: Edge, embedding: TextEmbedding) -> None:
-        self._edge = edge
+    def __init__(self, reception: Reception, embedding: TextEmbedding) -> None:
+        self._reception = reception
         self._embedding = embedding
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedReply | None:
-        return await answered(self._edge, "Embed", context, partial(self._embed, request))
+        return await answered(self._reception, "Embed", context, partial(self._embed, request))
 
     async def _embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedReply:
         vectors = await self._embedding.embed(list(request.texts), call)

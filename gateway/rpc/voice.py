@@ -20,8 +20,8 @@ from conch.contracts.voice import (
     Word,
 )
 from gateway.calls import Call
-from gateway.edge import Edge
 from gateway.limits import Limits
+from gateway.reception import Reception
 from gateway.recognition import Expectation
 from gateway.rpc.answering import Context, answered
 from gateway.use_cases import UseCases
@@ -30,19 +30,19 @@ Write = Callable[[Any], Awaitable[None]]
 
 
 class Voice(VoiceServicer):
-    def __init__(self, edge: Edge, limits: Limits, use_cases: UseCases) -> None:
-        self._edge = edge
+    def __init__(self, reception: Reception, limits: Limits, use_cases: UseCases) -> None:
+        self._reception = reception
         self._limits = limits
         self._use_cases = use_cases
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> None:
-        await answered(self._edge, "Transcribe", context, partial(self._transcribe, request, context.write))
+        await answered(self._reception, "Transcribe", context, partial(self._transcribe, request, context.write))
 
     async def Understand(self, request: pb.UnderstandRequest, context: Context) -> pb.UnderstandReply | None:
-        return await answered(self._edge, "Understand", context, partial(self._understand, request))
+        return await answered(self._reception, "Understand", context, partial(self._understand, request))
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> None:
-        await answered(self._edge, "Speak", context, partial(self._speak, request, context.write))
+        await answered(self._reception, "Speak", context, partial(self._speak, request, context.write))
 
     async def _transcribe(self, request: pb.TranscribeRequest, write: Write, call: Call) -> None:
         self._limits.check_audio_bytes(len(request.audio))

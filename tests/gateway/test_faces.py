@@ -355,11 +355,11 @@ async def test_the_tenant_is_passed_to_the_model(http: httpx.AsyncClient, models
 
 
 async def test_every_call_is_one_line_of_the_log(face: Face, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="gateway.edge")
+    caplog.set_level("INFO", logger="gateway.reception")
     await face.understand("call mai")
     with pytest.raises(InvalidRequest):
         await face.understand("")
-    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.edge"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.reception"]
     assert len(lines) == 2
     assert lines[0].startswith(f"call face={face.name} method=Understand request_id=")
     assert " tenant=default outcome=ok seconds=" in lines[0]

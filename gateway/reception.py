@@ -39,7 +39,7 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Reception:
     deadlines: Deadlines
     metrics: Metrics
     all_calls: Admission

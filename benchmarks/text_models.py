@@ -147,6 +147,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULT,
 ) -> None:
     """Measure intent and embedding through Triton."""
+    busy = os.getloadavg()[0]
     weights = verified_weights(list(MODELS))
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -164,6 +165,8 @@ def main(
             results[model]["ratios"] = ratios(results[model])
     report = {
         "machine": {"cpus": os.cpu_count(), "processor": _processor(), "python": platform.python_version()},
+        # Before the run: above 1, somebody else had a share of the cores.
+        "load_average": busy,
         "versions": {name: version(name) for name in ("nvidia-pytriton", "onnxruntime", "tokenizers", "tritonclient")},
         "peer": PEER[0] if with_peer else None,
         "seconds": seconds,

@@ -180,7 +180,7 @@ class StackLock:
     def __init__(self, folder: StateFolder) -> None:
         self._path = folder.run / "lock"
         self._descriptor = self._open()
-        while not self._is_current():  # its last holder let go, and deleted it, between our open and our flock
+        while not self.is_current():  # its last holder let go, and deleted it, between our open and our flock
             os.close(self._descriptor)
             self._descriptor = self._open()
 
@@ -193,14 +193,16 @@ class StackLock:
             raise AlreadyRunning(self._path.parent.parent) from None
         return descriptor
 
-    def _is_current(self) -> bool:
+    def is_current(self) -> bool:
+        """False when somebody has deleted the file: then another may hold the right too."""
         try:
             return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
+        if self.is_current():
+            self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 

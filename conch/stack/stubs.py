@@ -43,6 +43,10 @@ class Stubs:
         self._suspects: set[ProcessMark] = set()
         self._retired: dict[ProcessMark, float] = {}
 
+    @property
+    def retired(self) -> set[ProcessMark]:
+        return set(self._retired)
+
     def refresh(self) -> None:
         """Learn the stubs that run now."""
         try:

@@ -92,6 +92,11 @@ class TritonProbe(Probe):
         self._heals: dict[str, Failures] = {}
         self._healed_at: dict[str, float] = {}
 
+    @property
+    def retired(self) -> set[ProcessMark]:
+        """Stubs that have been replaced, and that Triton would wait for as long as it may."""
+        return self._stubs.retired
+
     async def ready(self) -> None:
         async with TritonHttp(self._address) as triton:
             try:

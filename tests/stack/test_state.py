@@ -98,6 +98,16 @@ def test_a_released_lock_leaves_no_file(folder):
     assert not (folder.run / "lock").exists()
 
 
+def test_a_lock_whose_file_was_deleted_does_not_delete_that_of_the_next(folder):
+    first = folder.hold()
+    (folder.run / "lock").unlink()
+    second = folder.hold()
+    assert not first.is_current()
+    first.release()
+    assert second.is_current()
+    second.release()
+
+
 def test_a_lock_file_that_nobody_holds_stops_nobody(folder):
     (folder.run / "lock").write_text("4711")
     folder.hold().release()

@@ -86,6 +86,7 @@ def test_a_retired_stub_is_no_news_and_ends_when_its_time_has_come(server, stubs
     stubs.refresh()
     stubs.end_retired(now=9.0)
     assert old.runs()
+    assert stubs.retired == {old}
     stubs.end_retired(now=10.0)
     assert not old.runs()
     assert other.runs()

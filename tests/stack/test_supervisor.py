@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,14 @@ async def test_after_a_killed_supervisor_the_next_start_ends_what_it_left(start,
     assert not runs(orphan)
     assert "ended 1 processes of server that the last stack left behind" in stack.log()
     assert not (folder.root / "server.lock").exists()
+
+
+async def test_a_stack_whose_folder_is_deleted_ends(folder, supervisor):
+    await until(lambda: (status := folder.read_status()) is not None and status.ready)
+    server = int((folder.root / "server.pid").read_text())
+    shutil.rmtree(folder.root)
+    await until(lambda: supervisor.poll() is not None)
+    assert not runs(server)
 
 
 async def until(condition, timeout_s=20.0):

@@ -24,6 +24,7 @@ class Triton(Service):
 
     def __init__(self) -> None:
         self._starts = 0
+        self._probe: TritonProbe | None = None
 
     def prepare(self, site: Site) -> None:
         """Checked weights and the checkout's models into `repository/`, all that is there into `live/`."""
@@ -47,13 +48,15 @@ class Triton(Service):
         return Launch(command, installation.environment(os.environ))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
-        return TritonProbe(
+        self._probe = TritonProbe(
             site.addresses[self.name]["http"], process, site.folder.live_models, first_start=self._starts == 1
         )
+        return self._probe
 
     def drained(self, process: ProcessMark) -> bool:
         """Its stubs are gone: it waits only for those that had died before, and would for as long as it may."""
-        return session_members(process) == [process]
+        retired = self._probe.retired if self._probe is not None else set()
+        return set(session_members(process)) - retired == {process}
 
     def sweep(self, site: Site) -> None:
         sweep(prefix_of(site.folder.root))

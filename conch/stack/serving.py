@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,6 @@ def serving_repositories(
     folder: Path,
     repositories: Sequence[Path],
     *,
-    environment: Mapping[str, str] | None = None,
     ready_s: float = 60.0,
 ) -> Iterator[Server]:
     """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files.
@@ -68,7 +67,7 @@ def serving_repositories(
     with log.open("wb") as output:
         process = subprocess.Popen(
             installation.command(repositories, addresses, shm_prefix=prefix_of(folder)),
-            env=installation.environment({**os.environ, **(environment or {})}),
+            env=installation.environment(os.environ),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -79,17 +79,17 @@ def revoke(
 @keys_app.command("rotate")
 def rotate(
     forget_old: Annotated[
-        bool, typer.Option("--forget-old", help="Make no new secret: end every key that an older one has signed.")
+        bool, typer.Option("--forget-old", help="Make no new one: end every key that an older one has signed.")
     ] = False,
     state: State = None,
 ) -> None:
-    """Sign new keys with a new secret; those of the old one hold until it is forgotten."""
+    """Make a new signing key for new keys; those of the old one hold until it is forgotten."""
     with reporting_errors():
         store = _opened(state)[1]
         if forget_old:
-            err.print(f"Secrets forgotten: {store.forget_old()}.")
+            err.print(f"Signing keys forgotten: {store.forget_old()}.")
         else:
-            err.print(f"New keys are signed with secret {store.rotate().id}.")
+            err.print(f"New keys are signed with signing key {store.rotate().id}.")
 
 
 def _opened(state: Path | None) -> tuple[StateFolder, KeyStore]:

@@ -7,11 +7,14 @@ from typing import Any
 from conch.contracts.identity import KEY_HEADER, OPERATOR_HEADER, TENANT_HEADER
 from conch.edge import keys
 from conch.edge.discovery import Resource, extension, type_url
+from conch.edge.signing import SigningKey
 
 KEY_METADATA = "key"
+CACHED_KEYS = 1000
+"""Of each of Envoy's threads; the least used goes first."""
 
 
-def key_filter(signing_keys: Sequence[keys.SigningKey]) -> Resource:
+def key_filter(signing_keys: Sequence[SigningKey]) -> Resource:
     """Every call shows a key that one of these signed; without any, none is asked for."""
     config: dict[str, Any] = {"@type": type_url("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication")}
     if signing_keys:
@@ -39,10 +42,7 @@ def revoked_filter(revoked: Sequence[str]) -> Resource:
     return extension("revoked", config)
 
 
-def _provider(signing_keys: Sequence[keys.SigningKey], header: Mapping[str, str]) -> dict[str, Any]:
-    web_keys = [
-        {"kty": "oct", "alg": keys.ALGORITHM, "use": "sig", "kid": key.id, "k": key.secret} for key in signing_keys
-    ]
+def _provider(signing_keys: Sequence[SigningKey], header: Mapping[str, str]) -> dict[str, Any]:
     headers = {"tenant": TENANT_HEADER, "jti": KEY_HEADER, "operator": OPERATOR_HEADER}
     return {
         "issuer": keys.ISSUER,
@@ -50,7 +50,9 @@ def _provider(signing_keys: Sequence[keys.SigningKey], header: Mapping[str, str]
         "require_expiration": True,
         # 0 would mean the default of a minute.
         "clock_skew_seconds": 1,
-        "local_jwks": {"inline_string": json.dumps({"keys": web_keys})},
+        "local_jwks": {"inline_string": json.dumps({"keys": [key.public() for key in signing_keys]})},
+        # A signature is checked once for each of Envoy's threads; end, audience and revocation on every call.
+        "jwt_cache_config": {"jwt_cache_size": CACHED_KEYS},
         "from_headers": [header],
         # The key itself goes no further than here.
         "forward": False,

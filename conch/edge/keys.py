@@ -3,21 +3,19 @@
 A key says its tenant, its id, whether it is an operator's, and until when it holds. The edge checks the signature; a
 key can be revoked by its id but never shown again. The folder holds
 
-    signing.json   the secrets that sign; the newest signs, all of them are believed
+    signing.json   what signs; the newest does, all of them are believed
     keys.json      one entry for each key ever made
 
-and both are readable by this user alone: who has signing.json can make keys.
+and both are readable by this user alone: who has signing.json can make keys. Nothing in it leaves the folder but the
+public halves.
 """
 
-import base64
 import fcntl
-import hashlib
-import hmac
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,11 +23,10 @@ from typing import Any
 
 from conch.contracts.errors import Internal, InvalidRequest, NotFound
 from conch.edge import discovery
+from conch.edge.signing import SigningKey, decoded
 
 ISSUER = "conch"
 AUDIENCE = "conch-edge"
-ALGORITHM = "HS256"
-SECRET_BYTES = 32
 DAY_S = 86_400
 
 
@@ -45,19 +42,13 @@ class Key:
     expires_at: int
     note: str = ""
     revoked_at: int | None = None
+    signed_by: str = ""
+    """Id of the signing key; empty of the first ones, which HS256 signed."""
 
     def state(self, now: float) -> str:
         if self.revoked_at is not None:
             return "revoked"
         return "valid" if now < self.expires_at else "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    id: str
-    secret: str
-    """base64url, as in a JSON Web Key."""
-    created_at: int
 
 
 class KeyStore:
@@ -81,7 +72,7 @@ class KeyStore:
     @property
     def signing_keys(self) -> Sequence[SigningKey]:
         """Oldest first; none before the first key was made."""
-        return [SigningKey(**entry) for entry in self._read("signing.json")]
+        return [decoded(entry) for entry in self._read("signing.json")]
 
     @property
     def revoked(self) -> Sequence[str]:
@@ -94,13 +85,14 @@ class KeyStore:
         if days < 1:
             raise InvalidRequest(f"a key holds for {days} days; 1 is the least")
         now = int(self._clock())
-        key = Key(secrets.token_hex(8), tenant, operator, now, now + days * DAY_S, note)
         with self._lock():
-            signing = self.signing_keys or [self._new_signing_key()]
+            signing = self.signing_keys or [SigningKey.generate(now)]
+            key = Key(secrets.token_hex(8), tenant, operator, now, now + days * DAY_S, note, signed_by=signing[-1].id)
+            token = signing[-1].sign(claims(key))
             self._write("signing.json", signing)
             self._write("keys.json", [*self.keys, key])
             self._changed(self)
-        return key, sign(claims(key), signing[-1])
+        return key, token
 
     def revoke(self, key_id: str) -> Key:
         """Safe to repeat: the first time counts."""
@@ -115,23 +107,31 @@ class KeyStore:
             return keys[key_id]
 
     def rotate(self) -> SigningKey:
-        """Sign with a new secret from now on; keys of the old ones hold until `forget_old`."""
+        """Sign with a new key from now on; keys of the old ones hold until `forget_old`, those of HS256 end here."""
+        now = int(self._clock())
         with self._lock():
-            signing = self._new_signing_key()
-            self._write("signing.json", [*self.signing_keys, signing])
-            self._changed(self)
+            old = [decoded(entry) for entry in self._read("signing.json") if "secret" not in entry]
+            signing = SigningKey.generate(now)
+            self._believe([*(replace(one, d="") for one in old), signing])
         return signing
 
     def forget_old(self) -> int:
-        """Believe the newest secret alone: every key of an older one ends. How many secrets went."""
+        """Believe the newest signing key alone: every key of an older one ends. How many signing keys went."""
         with self._lock():
             signing = self.signing_keys
-            self._write("signing.json", signing[-1:])
-            self._changed(self)
+            self._believe(signing[-1:])
         return len(signing[:-1])
 
-    def _new_signing_key(self) -> SigningKey:
-        return SigningKey(secrets.token_hex(4), encode(secrets.token_bytes(SECRET_BYTES)), int(self._clock()))
+    def _believe(self, signing: Sequence[SigningKey]) -> None:
+        """These alone: keys of others are revoked, so that the list says what the edge does."""
+        believed, now = {one.id for one in signing}, int(self._clock())
+        keys = [
+            key if key.signed_by in believed or key.revoked_at is not None else replace(key, revoked_at=now)
+            for key in self.keys
+        ]
+        self._write("signing.json", signing)
+        self._write("keys.json", keys)
+        self._changed(self)
 
     def _read(self, name: str) -> list[dict[str, Any]]:
         try:
@@ -169,19 +169,3 @@ def claims(key: Key) -> dict[str, Any]:
         "exp": key.expires_at,
     }
     return {**said, "operator": True} if key.operator else said
-
-
-def sign(said: Mapping[str, Any], signing: SigningKey) -> str:
-    """A JSON Web Token in its compact form (RFC 7519)."""
-    header = {"alg": ALGORITHM, "kid": signing.id, "typ": "JWT"}
-    text = ".".join(encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, said))
-    signature = hmac.new(decode(signing.secret), text.encode(), hashlib.sha256).digest()
-    return f"{text}.{encode(signature)}"
-
-
-def encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

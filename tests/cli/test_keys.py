@@ -47,11 +47,11 @@ def test_a_key_that_is_not_there_is_not_revoked(tmp_path: Path) -> None:
     assert "no key 77" in refused.stderr
 
 
-def test_secrets_rotate_and_are_forgotten(tmp_path: Path) -> None:
+def test_signing_keys_rotate_and_are_forgotten(tmp_path: Path) -> None:
     conch("create", state=tmp_path)
     assert conch("rotate", state=tmp_path).exit_code == 0
     forgotten = conch("rotate", "--forget-old", state=tmp_path)
-    assert "Secrets forgotten: 1." in forgotten.stderr
+    assert "Signing keys forgotten: 1." in forgotten.stderr
 
 
 def test_the_list_shows_what_is_kept(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import jwt
 import pytest
 
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.edge.edge import key_store
 from conch.edge.files import EdgeFiles
-from conch.edge.keys import DAY_S, Key, KeyStore, decode
+from conch.edge.keys import AUDIENCE, DAY_S, Key, KeyStore
 
 
 class Clock:
@@ -33,14 +35,22 @@ def store(tmp_path: Path, clock: Clock) -> KeyStore:
 
 
 def body_of(token: str) -> dict[str, object]:
-    body: dict[str, object] = json.loads(decode(token.split(".")[1]))
+    body: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
     return body
 
 
 def test_a_token_says_what_its_key_says(store: KeyStore) -> None:
     key, token = store.create("acme", operator=True, days=2, note="the line's tablet")
     assert store.keys == [key]
-    assert key == Key(key.id, "acme", True, 1_000_000, 1_000_000 + 2 * DAY_S, "the line's tablet")
+    assert key == Key(
+        key.id,
+        "acme",
+        operator=True,
+        created_at=1_000_000,
+        expires_at=1_000_000 + 2 * DAY_S,
+        note="the line's tablet",
+        signed_by=store.signing_keys[-1].id,
+    )
     assert body_of(token) == {
         "iss": "conch",
         "aud": "conch-edge",
@@ -105,13 +115,69 @@ def test_a_key_holds_for_a_day_at_least(store: KeyStore) -> None:
 
 def test_after_a_rotation_new_keys_have_another_signature_and_old_ones_are_believed(store: KeyStore) -> None:
     store.create("acme")
-    first = store.signing_keys
+    (first,) = store.signing_keys
     new = store.rotate()
-    assert store.signing_keys == [*first, new]
-    header = json.loads(decode(store.create("acme")[1].split(".")[0]))
-    assert header["kid"] == new.id
+    assert store.signing_keys == [replace(first, d=""), new]
+    assert jwt.get_unverified_header(store.create("acme")[1]) == {"alg": "EdDSA", "kid": new.id, "typ": "JWT"}
     assert store.forget_old() == 1
     assert store.signing_keys == [new]
+
+
+def test_keys_of_a_forgotten_signing_key_are_revoked_and_no_others(store: KeyStore, clock: Clock) -> None:
+    old, ended = store.create("acme")[0], store.create("acme")[0]
+    store.revoke(ended.id)
+    store.rotate()
+    new = store.create("acme")[0]
+    clock.now += 5
+    store.forget_old()
+    assert [(key.id, key.revoked_at) for key in store.keys] == [
+        (old.id, 1_000_005),
+        (ended.id, 1_000_000),
+        (new.id, None),
+    ]
+
+
+def test_anybody_with_the_public_half_can_check_a_key(store: KeyStore) -> None:
+    key, token = store.create("acme")
+    public = jwt.PyJWK(dict(store.signing_keys[0].public()))
+    options = {"verify_exp": False, "verify_iat": False}
+    assert jwt.decode(token, public, audience=AUDIENCE, options=options)["jti"] == key.id
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(token[:-8] + "AAAAAAAA", public, audience=AUDIENCE, options=options)
+
+
+SECRETS = [{"id": "51f0a7c3", "secret": "c2VjcmV0", "created_at": 1}]
+KEY_OF_A_SECRET = {
+    "id": "4f0c2a9be0d31c55",
+    "tenant": "acme",
+    "operator": False,
+    "created_at": 1,
+    "expires_at": 10_000_000,
+    "note": "",
+    "revoked_at": None,
+}
+
+
+@pytest.fixture
+def older(tmp_path: Path, clock: Clock) -> KeyStore:
+    """As it was kept when HS256 signed keys."""
+    folder = tmp_path / "older"
+    folder.mkdir()
+    (folder / "signing.json").write_text(json.dumps(SECRETS))
+    (folder / "keys.json").write_text(json.dumps([KEY_OF_A_SECRET]))
+    return KeyStore(folder, clock=clock)
+
+
+def test_a_secret_of_hs256_is_refused_and_the_way_on_is_told(older: KeyStore) -> None:
+    for use in (lambda: older.signing_keys, lambda: older.create("acme"), older.forget_old):
+        with pytest.raises(InvalidRequest, match=r"signing key 51f0a7c3 is a secret of HS256.*conch keys rotate"):
+            use()
+
+
+def test_a_rotation_takes_secrets_of_hs256_out_and_ends_their_keys(older: KeyStore) -> None:
+    new = older.rotate()
+    assert older.signing_keys == [new]
+    assert [(key.id, key.revoked_at) for key in older.keys] == [("4f0c2a9be0d31c55", 1_000_000)]
 
 
 def test_changes_reach_the_edges_files_and_others_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +190,8 @@ def test_changes_reach_the_edges_files_and_others_do_not(tmp_path: Path, monkeyp
     store.revoke(key.id)
     assert key.id in files.revoked.read_text()
     assert token not in files.keys.read_text()
+    assert store.signing_keys[0].x in files.keys.read_text()
+    assert store.signing_keys[0].d not in files.keys.read_text()
     assert files.keys.stat().st_ino == before
     assert stat.S_IMODE(files.keys.stat().st_mode) == 0o600
 

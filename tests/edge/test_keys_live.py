@@ -1,18 +1,26 @@
 """What a key opens and what it does not: an edge that asks for keys."""
 
+import base64
+import hashlib
+import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from conch.edge.keys import KeyStore, SigningKey, claims, encode, sign
+from conch.edge.keys import KeyStore, claims
+from conch.edge.signing import SigningKey
 from conch.stack.envoy import fronting
 
 UNAUTHENTICATED = "StatusCode.UNAUTHENTICATED"
+_PEM = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_a_call_without_a_key_is_refused(keyed: Any) -> None:
@@ -63,28 +71,63 @@ def test_who_the_caller_says_it_is_does_not_count(keyed: Any) -> None:
     ids=["expired", "without an end", "for somebody else", "for nobody", "of another issuer", "not yet valid"],
 )
 def test_a_token_that_does_not_hold_is_refused(keyed: Any, said: dict[str, Any]) -> None:
-    made = sign({name: value for name, value in {**_good(keyed), **said}.items() if value is not None}, _signing(keyed))
+    made = _signing(keyed).sign({name: value for name, value in {**_good(keyed), **said}.items() if value is not None})
     # Envoy tells a key for somebody else from no key at all.
     expected = "StatusCode.PERMISSION_DENIED" if "aud" in said else UNAUTHENTICATED
     assert keyed.holding(made).refusal("sum").status() == expected
 
 
+def test_what_is_said_of_a_token_that_holds_opens_the_edge(keyed: Any) -> None:
+    """Otherwise the refusals around here would prove nothing."""
+    keyed.holding(_signing(keyed).sign(_good(keyed))).infer("sum")
+
+
 def test_a_token_that_nobody_signed_is_refused(keyed: Any) -> None:
     for algorithm in ("none", "None", "NONE"):
-        header = encode(json.dumps({"alg": algorithm, "typ": "JWT"}).encode())
-        made = f"{header}.{encode(json.dumps(_good(keyed)).encode())}."
+        made = f"{_part({'alg': algorithm, 'typ': 'JWT'})}.{_part(_good(keyed))}."
         assert keyed.holding(made).refusal("sum").status() == UNAUTHENTICATED
 
 
-def test_a_token_that_another_secret_signed_is_refused(keyed: Any) -> None:
-    own = SigningKey(_signing(keyed).id, encode(b"x" * 32), 0)
-    assert keyed.holding(sign(_good(keyed), own)).refusal("sum").status() == UNAUTHENTICATED
+def test_a_token_that_another_key_signed_is_refused(keyed: Any) -> None:
+    forger = SigningKey.generate(0)
+    for one in (forger, replace(forger, id=_signing(keyed).id)):
+        assert keyed.holding(one.sign(_good(keyed))).refusal("sum").status() == UNAUTHENTICATED
+
+
+def test_a_token_that_names_no_known_signing_key_is_refused(keyed: Any) -> None:
+    stray = replace(_signing(keyed), id="unknown")
+    assert keyed.holding(stray.sign(_good(keyed))).refusal("sum").status() == UNAUTHENTICATED
+
+
+def test_the_public_half_is_no_secret_that_signs(keyed: Any) -> None:
+    """The attack on those who take an algorithm from the token: HS256 with what everybody may know."""
+    x = _signing(keyed).x
+    pem = jwt.PyJWK(dict(_signing(keyed).public())).key.public_bytes(*_PEM)
+    for secret in (base64.urlsafe_b64decode(x + "="), x.encode(), pem, pem.strip()):
+        text = f"{_part({'alg': 'HS256', 'typ': 'JWT', 'kid': _signing(keyed).id})}.{_part(_good(keyed))}"
+        signature = base64.urlsafe_b64encode(hmac.new(secret, text.encode(), hashlib.sha256).digest())
+        made = f"{text}.{signature.rstrip(b'=').decode()}"
+        assert keyed.holding(made).refusal("sum").status() == UNAUTHENTICATED
 
 
 def test_a_token_that_was_changed_is_refused(keyed: Any) -> None:
-    header, _, signature = sign(_good(keyed), _signing(keyed)).split(".")
-    body = encode(json.dumps({**_good(keyed), "operator": True}).encode())
-    assert keyed.holding(f"{header}.{body}.{signature}").refusal("sum").status() == UNAUTHENTICATED
+    header, _, signature = _signing(keyed).sign(_good(keyed)).split(".")
+    made = f"{header}.{_part({**_good(keyed), 'operator': True})}.{signature}"
+    assert keyed.holding(made).refusal("sum").status() == UNAUTHENTICATED
+
+
+def test_a_key_ends_on_time_though_it_was_believed_a_moment_ago(keyed: Any, until: Any) -> None:
+    """Envoy remembers signatures that it has checked; it must not remember more than that."""
+    caller = keyed.holding(_signing(keyed).sign({**_good(keyed), "exp": int(time.time()) + 1}))
+    assert caller.get("/v1/models").status_code == 200
+    until(lambda: caller.get("/v1/models").status_code == 401)
+
+
+def test_the_edge_is_told_nothing_that_signs(keyed: Any) -> None:
+    files = keyed.edge.files
+    told = [path.read_text() for path in files.root.rglob("*.json") if files.key_store not in path.parents]
+    assert any(_signing(keyed).x in text for text in told)
+    assert not any(_signing(keyed).d in text for text in told)
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "Basic abc", "é", "." * 1000])
@@ -112,6 +155,13 @@ def test_a_revoked_key_is_not_saved_by_a_good_one_beside_it(keyed: Any, until: A
         keyed.holding(made).sending(**{"x-api-key": good}).get("/v1/models").json()["headers"]["x-conch-tenant"]
         == "acme"
     )
+
+
+def test_two_keys_hold_side_by_side(keyed: Any) -> None:
+    callers = {tenant: keyed.caller(tenant) for tenant in ("acme", "beta")}
+    for _ in range(3):
+        for tenant, caller in callers.items():
+            assert caller.infer("sum").as_numpy("identity").tolist()[0] == tenant.encode()
 
 
 def test_two_keys_in_one_header_are_none(keyed: Any) -> None:
@@ -151,7 +201,7 @@ def test_a_revoked_key_is_refused_on_the_connection_it_came_by(keyed: Any, until
     keyed.caller("beta").infer("sum")
 
 
-def test_keys_of_the_old_secret_hold_after_a_rotation_until_it_is_forgotten(
+def test_keys_of_the_old_signing_key_hold_after_a_rotation_until_it_is_forgotten(
     make_edge: Callable[..., Any], triton: Any, make_keyed: Callable[..., Any], until: Any
 ) -> None:
     edge = make_edge(triton)
@@ -223,7 +273,7 @@ def test_secrets_stand_in_no_log(keyed: Any, until: Any) -> None:
     assert made not in log
     assert secret not in log
     assert secret not in keyed.running.admin("/stats")
-    assert _signing(keyed).secret not in log
+    assert _signing(keyed).d not in log
 
 
 def _another_process(edge: Any) -> KeyStore:
@@ -235,6 +285,10 @@ def _another_process(edge: Any) -> KeyStore:
 
 def _good(keyed: Any) -> dict[str, Any]:
     return claims(keyed.edge.keys.create("beta")[0])
+
+
+def _part(said: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
 
 
 def _signing(keyed: Any) -> SigningKey:

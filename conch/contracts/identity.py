@@ -1,6 +1,10 @@
 """Who a call is for, as the edge tells it: headers that Triton forwards to every model and ensemble step."""
 
+import re
 from dataclasses import dataclass
+
+TENANT_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+"""What a tenant may be called; a name of this form can forge no log line, no label and no header."""
 
 TENANT_HEADER = "x-conch-tenant"
 REQUEST_ID_HEADER = "x-conch-request-id"
@@ -12,6 +16,8 @@ OPERATOR_HEADER = "x-conch-operator"
 FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -20,6 +26,13 @@ class Identity:
     tenant: str = "default"
     request_id: str = ""
     traceparent: str = ""
+    """Of the span that asks, as W3C writes it; empty where nobody traces."""
+
+    @property
+    def trace_id(self) -> str:
+        """What log lines and traces share; empty where there is none."""
+        match = _TRACEPARENT.fullmatch(self.traceparent)
+        return match[1] if match is not None else ""
 
 
 ANONYMOUS = Identity()

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from conch.contracts.errors import InvalidRequest, NotFound
+from conch.contracts.identity import TENANT_NAME
 
 DEFAULT = "default"
-NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+NAME = TENANT_NAME
 MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 MOST = 1_000_000
 """Of anything that is counted here."""

@@ -1,6 +1,6 @@
 """What every call passes through, on either face: its deadline, its place among the running, its log line, its metrics.
 
-The faces bring identity and deadline in, and put errors into their own words (rpc/answering.py, http/problems.py).
+The faces bring identity and deadline in, and put errors into their own words (rpc/answering.py, http/refusals.py).
 """
 
 import asyncio

@@ -42,6 +42,8 @@ DEFAULT_CALL = CallOptions()
 class ModelNotFound(NotFound):
     """The server has no such model, or no version of it that is ready."""
 
+    code = "model_not_found"
+
 
 class Inference(Protocol):
     """Raises ConchError and nothing else. Cancelling the awaiting task withdraws the call, queued or running."""

@@ -1,30 +1,12 @@
-"""Our errors as gRPC status codes and back: the one table that both ends of every gRPC call share."""
+"""Our errors as gRPC status codes and back, by the table of contracts/refusals.py: for both ends of every gRPC call."""
 
 import grpc
 
-from conch.contracts.errors import (
-    Cancelled,
-    ConchError,
-    DeadlineExceeded,
-    Internal,
-    InvalidRequest,
-    NotFound,
-    PermissionDenied,
-    TooMuch,
-    Unauthenticated,
-    Unavailable,
-)
+from conch.contracts.errors import ConchError, Internal, InvalidRequest, TooMuch, Unavailable
+from conch.contracts.refusals import TABLE, refusal_of
 
 CODES: dict[type[ConchError], grpc.StatusCode] = {
-    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    NotFound: grpc.StatusCode.NOT_FOUND,
-    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
-    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
-    TooMuch: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Cancelled: grpc.StatusCode.CANCELLED,
-    Unavailable: grpc.StatusCode.UNAVAILABLE,
-    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Internal: grpc.StatusCode.INTERNAL,
+    kind: grpc.StatusCode[refusal.grpc] for kind, refusal in TABLE.items()
 }
 
 _CLASSES: dict[grpc.StatusCode, type[ConchError]] = {
@@ -40,8 +22,7 @@ RETRY_AFTER_KEY = "retry-after"
 
 
 def code_of(error: ConchError) -> grpc.StatusCode:
-    """That of the nearest ancestor in the table."""
-    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+    return grpc.StatusCode[refusal_of(error).grpc]
 
 
 def error_of(code: grpc.StatusCode, message: str, retry_after_s: float | None = None) -> ConchError:

@@ -11,12 +11,24 @@
     ├── DeadlineExceeded    time ran out: try again with more of it
     └── Internal            ours: a bug; details stay in our log
 
-Every edge (gRPC, HTTP, Triton) translates these once, in one table of its own.
+Every face (gRPC, HTTP, Triton) says these by the one table in contracts/refusals.py.
 """
+
+from typing import ClassVar, Self
 
 
 class ConchError(Exception):
     """A failure whose message may be shown to the caller."""
+
+    code: ClassVar[str] = ""
+    """A word for programs, of a subclass that is narrower than its row in the table; empty: the row's."""
+
+    field: str | None = None
+    """The one field of the request that is to blame, where one is."""
+
+    def about(self, field: str) -> Self:
+        self.field = field
+        return self
 
     @property
     def message(self) -> str:

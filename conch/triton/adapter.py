@@ -13,9 +13,9 @@ import triton_python_backend_utils as pb_utils
 from conch.contracts import metrics
 from conch.contracts.errors import Cancelled, ConchError, Internal, InvalidRequest
 from conch.contracts.identity import ANONYMOUS, Identity
+from conch.contracts.refusals import kind_of, refusal_of
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
 from conch.triton.batching import Answer, Call, blamed, run
-from conch.triton.codes import base_class, code_name
 from conch.triton.identity import read_identity
 from conch.triton.tensors import from_triton, refuse_numpy, to_triton
 
@@ -116,14 +116,14 @@ class TritonModel:
 
     def _stream_refusal(self, error: ConchError) -> Any:
         """Triton's streams carry no codes: the error's class stands in the message."""
-        return self._error(error, f"{base_class(error).__name__}: {error.message}")
+        return self._error(error, f"{kind_of(error).__name__}: {error.message}")
 
     def _error(self, error: ConchError, message: str) -> Any:
         self._counts.refused(type(error).__name__)
         # A traceback holds its frames, and they the request's tensors in shared memory, until the garbage collector
         # comes by: a hundred refused megabytes stayed for good.
         error.__traceback__ = error.__context__ = error.__cause__ = None
-        code = getattr(pb_utils.TritonError, code_name(error))
+        code = getattr(pb_utils.TritonError, refusal_of(error).triton)
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"model {self._name}: {message}", code))
 
 

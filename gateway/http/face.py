@@ -12,7 +12,7 @@ from conch.contracts.identity import REQUEST_ID_HEADER
 from gateway.health import Health
 from gateway.http.answering import Identified, identity_of
 from gateway.http.operations import operations_routes
-from gateway.http.problems import http_problem, problem
+from gateway.http.refusals import not_routed, refused
 from gateway.http.text import text_routes
 from gateway.http.voice import voice_routes
 from gateway.limits import Limits
@@ -37,15 +37,16 @@ def http_face(
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return problem(cast(ConchError, error), identity_of(request).request_id)
+    return refused(cast(ConchError, error), request.url.path, identity_of(request).request_id)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:
-    return http_problem(cast(HTTPException, error), identity_of(request).request_id)
+    error = cast(HTTPException, error)
+    return not_routed(error, request.method, request.url.path, identity_of(request).request_id)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    answer = problem(Internal("internal error"), identity_of(request).request_id)
+    answer = refused(Internal("internal error"), request.url.path, identity_of(request).request_id)
     # Starlette answers this outside of every other middleware.
     answer.headers[REQUEST_ID_HEADER] = identity_of(request).request_id
     return answer

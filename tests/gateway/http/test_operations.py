@@ -70,11 +70,14 @@ async def test_metrics_are_those_of_the_one_list(http: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "title"),
-    [("GET", "/nothing", 404, "Not Found"), ("GET", "/transcribe", 405, "Method Not Allowed")],
+    ("method", "path", "status", "title", "reason"),
+    [
+        ("GET", "/nothing", 404, "Not Found", "no such path is here"),
+        ("GET", "/transcribe", 405, "Method Not Allowed", "GET is not a method of this path"),
+    ],
 )
 async def test_what_is_not_there_is_a_problem_too(
-    http: httpx.AsyncClient, method: str, path: str, status: int, title: str
+    http: httpx.AsyncClient, method: str, path: str, status: int, title: str, reason: str
 ) -> None:
     answer = await http.request(method, path)
     assert answer.headers["content-type"] == "application/problem+json"
@@ -82,7 +85,7 @@ async def test_what_is_not_there_is_a_problem_too(
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": title,
+        "detail": f"{title}: {reason}",
         "instance": answer.headers["x-conch-request-id"],
     }
 

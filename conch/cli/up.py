@@ -1,6 +1,8 @@
 """`conch up`: start the stack, here with its log on the screen, or in the background."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -8,7 +10,8 @@ import typer
 from conch.cli.connection import State
 from conch.cli.console import FAILED, err, reporting_errors
 from conch.contracts.errors import InvalidRequest
-from conch.stack.daemon import Order
+from conch.edge.settings import Exposed
+from conch.stack.daemon import EXPOSED, Order
 from conch.stack.detached import NotStarted, start_detached
 from conch.stack.foreground import run_stack
 from conch.stack.logs import watching_console
@@ -33,7 +36,7 @@ def up(
     gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
 ) -> None:
     """Start Redis, Triton and the gateway, and keep them running."""
-    with reporting_errors():
+    with reporting_errors(), _refusing_to_be_exposed():
         names = [name for word in only or () for name in word.split(",") if name]
         services = chosen(names)
         ports = dict(_asked_port(word) for word in port or ())
@@ -49,6 +52,15 @@ def up(
             err.print(f"ready (pid {status.pid}): {_addresses(status)}", markup=False, soft_wrap=True)
             return
         run_stack(folder, services, settings=StackSettings(gpu), ports=ports, console=watching_console())
+
+
+@contextmanager
+def _refusing_to_be_exposed() -> Iterator[None]:
+    try:
+        yield
+    except Exposed as error:
+        err.print(error.message, markup=False, soft_wrap=True)
+        raise typer.Exit(EXPOSED) from None
 
 
 def _asked_port(word: str) -> tuple[str, int]:

@@ -19,11 +19,14 @@ class SecretFiles:
     callers: Path
 
 
-def publish_secrets(tls: Tls, files: SecretFiles) -> None:
+def check_files(tls: Tls) -> None:
     """Raises InvalidRequest where what they name is not there."""
     for path in (tls.certificate, tls.key, *([tls.client_ca] if tls.client_ca else [])):
         if not path.is_file():
             raise InvalidRequest(f"no file {path}")
+
+
+def publish_secrets(tls: Tls, files: SecretFiles) -> None:
     certificate = {
         "certificate_chain": {"filename": str(tls.certificate)},
         "private_key": {"filename": str(tls.key)},

@@ -6,7 +6,7 @@ from conch.contracts.errors import InvalidRequest
 from conch.edge import discovery
 from conch.edge.authentication import key_filter, revoked_filter
 from conch.edge.bootstrap import bootstrap
-from conch.edge.certificates import publish_secrets
+from conch.edge.certificates import check_files, publish_secrets
 from conch.edge.clusters import clusters
 from conch.edge.files import EdgeFiles
 from conch.edge.keys import KeyStore
@@ -27,9 +27,15 @@ class Edge:
         self.tenants_file = tenants_file
         self.keys = key_store(self.files)
 
+    def check(self) -> None:
+        """Raises InvalidRequest where it must not start; writes nothing."""
+        self.settings.check(has_keys=bool(self.keys.signing_keys))
+        if self.settings.tls is not None:
+            check_files(self.settings.tls)
+
     def prepare(self) -> None:
         """Everything Envoy needs to start; raises InvalidRequest where it must not."""
-        self.settings.check(has_keys=bool(self.keys.signing_keys))
+        self.check()
         if len(str(self.files.admin_socket)) > LONGEST_SOCKET_PATH:
             raise InvalidRequest(
                 f"{self.files.admin_socket} has {len(str(self.files.admin_socket))} characters, a socket's path "

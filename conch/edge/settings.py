@@ -11,6 +11,10 @@ from conch.contracts.errors import InvalidRequest
 MIB = 2**20
 
 
+class Exposed(InvalidRequest):
+    """Starting would open to other machines what must stay closed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     host: str
@@ -108,20 +112,25 @@ class EdgeSettings:
     upstreams: Upstreams
     tls: Tls | None = None
     limits: Limits = field(default_factory=Limits)
+    plain_text: bool = False
+    """Other machines may be served without TLS: something in front of the edge ends it."""
     workers: int = 2
     """Threads that serve calls."""
     log_every_call: bool = False
     """Otherwise a line for each that failed."""
 
     def check(self, *, has_keys: bool) -> None:
-        """Raises InvalidRequest where starting would open what must stay closed."""
+        """Raises Exposed, or InvalidRequest where there is nothing to front."""
         internal = self.listening.internal
         if not internal.is_loopback:
-            raise InvalidRequest(f"the internal listener asks for no key, so it cannot listen on {internal}")
+            raise Exposed(f"the internal listener asks for no key, so it cannot listen on {internal}")
         if self.listening.is_public and not has_keys:
-            raise InvalidRequest(
-                f"gRPC on {self.listening.grpc}, HTTP on {self.listening.http} and metrics on {self.listening.metrics} "
-                "are open to other machines, and there is no key: conch keys create"
-            )
+            raise Exposed(f"{self._opened()}, and there is no key: conch keys create")
+        if self.listening.is_public and self.tls is None and not self.plain_text:
+            raise Exposed(f"{self._opened()}, and keys would travel readable: name a certificate, or say plain_text")
         if not self.upstreams.tritons:
             raise InvalidRequest("the edge fronts no Triton")
+
+    def _opened(self) -> str:
+        on = self.listening
+        return f"gRPC on {on.grpc}, HTTP on {on.http} and metrics on {on.metrics} are open to other machines"

@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from conch.contracts.errors import ConchError
+from conch.edge.settings import Exposed
 from conch.stack.foreground import run_stack
 from conch.stack.service import StackSettings
 from conch.stack.services.registry import chosen
 from conch.stack.state import StateFolder
+
+EXPOSED = 2
+"""Exit code of a stack that would be open where it must not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ def main() -> None:
             ports=order.ports,
             console=None,
         )
+    except Exposed as error:
+        print(error.message, file=sys.stderr)
+        sys.exit(EXPOSED)
     except ConchError as error:
         sys.exit(error.message)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conch.contracts.errors import Unavailable
-from conch.stack.daemon import Order
+from conch.edge.settings import Exposed
+from conch.stack.daemon import EXPOSED, Order
 from conch.stack.state import StackStatus, StateFolder
 
 POLL_S = 0.05
@@ -23,7 +24,8 @@ class NotStarted(Unavailable):
 def start_detached(order: Order, on_status: Callable[[StackStatus], None]) -> StackStatus:
     """A supervisor in a session of its own; returns when the stack is ready.
 
-    Raises AlreadyRunning or NotStarted. Interrupted while it waits, by SIGINT or SIGTERM, it ends the stack too.
+    Raises AlreadyRunning, Exposed or NotStarted. Interrupted while it waits, by SIGINT or SIGTERM, it ends the stack
+    too.
     """
     folder = StateFolder(order.root)
     folder.hold().release()  # says who runs here already
@@ -60,4 +62,6 @@ def _await_ready(
                 return status
         time.sleep(POLL_S)
     said = words.read_text(errors="replace").strip()
+    if supervisor.returncode == EXPOSED:
+        raise Exposed(said)
     raise NotStarted(said or f"the supervisor ended with {supervisor.returncode} before the stack was ready")

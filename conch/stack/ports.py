@@ -19,6 +19,8 @@ from conch.stack.service import HOST
 
 logger = logging.getLogger(__name__)
 
+NO_HOSTS: Mapping[str, Mapping[str, str]] = {}
+
 
 class PortTaken(ConchError):
     """A port that was asked for by number cannot be had."""
@@ -39,51 +41,63 @@ class Ports:
             held.close()
         self._held.clear()
 
-    def take_all(self, preferred: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, str]]:
-        """Addresses by service and face; raises PortTaken, or InvalidRequest for a face that does not exist."""
+    def take_all(
+        self, preferred: Mapping[str, Mapping[str, int]], hosts: Mapping[str, Mapping[str, str]] = NO_HOSTS
+    ) -> dict[str, dict[str, str]]:
+        """Addresses by service and face, on HOST but for those that `hosts` names.
+
+        Raises PortTaken, or InvalidRequest for a face that does not exist.
+        """
         faces = [f"{service}.{face}" for service, ports in preferred.items() for face in ports]
         for name in self._asked:
             if name not in faces:
                 raise InvalidRequest(f"there is no port {name}; there are {', '.join(faces)}")
         return {
-            service: {face: f"{HOST}:{self._take(f'{service}.{face}', port)}" for face, port in ports.items()}
+            service: {
+                face: self._take(f"{service}.{face}", hosts.get(service, {}).get(face, HOST), port)
+                for face, port in ports.items()
+            }
             for service, ports in preferred.items()
         }
 
-    def _take(self, name: str, preferred: int) -> int:
+    def _take(self, name: str, host: str, preferred: int) -> str:
+        port = self._take_port(name, host, preferred)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _take_port(self, name: str, host: str, preferred: int) -> int:
         asked = self._asked.get(name)
         if asked == 0:
-            return self._hold_any()
+            return self._hold(host, 0)
         wanted = preferred if asked is None else asked
         try:
-            return self._hold(wanted)
+            return self._hold(host, wanted)
         except OSError as error:
             if asked is not None:
                 raise PortTaken(
                     f"{name} cannot have port {wanted}: {_reason(error, wanted)}; "
                     f"choose another, --port {name}=N, or let the system choose, --port {name}=0"
                 ) from None
-            chosen = self._hold_any()
+            chosen = self._hold(host, 0)
             logger.info("%s listens on port %d: %d is preferred, but %s", name, chosen, wanted, _reason(error, wanted))
             return chosen
 
-    def _hold(self, port: int) -> int:
+    def _hold(self, host: str, port: int) -> int:
+        """Of port 0 whatever is free."""
         named = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((HOST, port))
+            bound.bind((host, port))
             port = int(bound.getsockname()[1])
             named.bind(f"\0conch.port.{port}")
-        except OSError:
+        except OSError as error:
             named.close()
             bound.close()
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise InvalidRequest(f"{host} is no address of this machine") from None
             raise
         self._held += [named, bound]
         return port
-
-    def _hold_any(self) -> int:
-        return self._hold(0)
 
 
 def _reason(error: OSError, port: int) -> str:

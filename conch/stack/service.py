@@ -13,7 +13,7 @@ from conch.stack.processes import ProcessMark
 from conch.stack.state import StateFolder
 
 HOST = "127.0.0.1"
-"""Everything of the embedded stack listens here and nowhere else."""
+"""Everything of the embedded stack listens here, but for what a service's `hosts` says."""
 
 
 class NotYet(Unavailable):
@@ -87,6 +87,13 @@ class Service(ABC):
     look_every_s: ClassVar[float] = 1.0
     drain_s: ClassVar[float] = 10.0
     """Between SIGTERM and SIGKILL."""
+
+    def hosts(self, folder: StateFolder) -> Mapping[str, str]:
+        """Where a face listens that does not listen on HOST."""
+        return {}
+
+    def check(self, site: Site) -> None:  # noqa: B027 - most may always start
+        """Refuse what must not start, before anything is prepared; writes nothing."""
 
     def prepare(self, site: Site) -> None:  # noqa: B027 - most have nothing to prepare
         """Check and write what the process will read. Runs once, in a thread, before any service starts."""

@@ -52,9 +52,11 @@ class Supervisor:
         self._folder.write_status(StackStatus(self._mark))
         try:
             with Ports(self._ports) as ports:
-                site = Site(
-                    self._folder, self._settings, ports.take_all({one.name: one.ports for one in self._services})
-                )
+                hosts = {one.name: one.hosts(self._folder) for one in self._services}
+                addresses = ports.take_all({one.name: one.ports for one in self._services}, hosts)
+                site = Site(self._folder, self._settings, addresses)
+                for one in self._services:
+                    one.check(site)
                 await asyncio.gather(*(asyncio.to_thread(service.prepare, site) for service in self._services))
                 self._employ_keepers(site)
                 await self._keep(stopping, hurry)

@@ -77,3 +77,20 @@ def test_up_refuses_what_it_does_not_understand(arguments, message, tmp_path):
     assert done.exit_code == 1
     assert message in done.stderr
     assert not (tmp_path / "run" / "stack.json").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--detach",)], ids=["here", "detached"])
+@pytest.mark.parametrize(
+    ("keys", "said"), [(False, "there is no key: conch keys create"), (True, "keys would travel readable")]
+)
+def test_up_does_not_open_the_edge_to_others_without_keys_or_without_tls(tmp_path, options, keys, said):
+    (tmp_path / "edge.toml").write_text('listen = "0.0.0.0"\n')
+    if keys:
+        assert conch("keys", "create", "--state", tmp_path).exit_code == 0
+    refused = conch("up", "--only", "edge", "--state", tmp_path, *options)
+    assert refused.exit_code == 2
+    assert "HTTP on 0.0.0.0:" in refused.stderr
+    assert said in refused.stderr
+    assert not (tmp_path / "run" / "stack.json").exists()
+    assert not (tmp_path / "live").exists() or not any((tmp_path / "live/models").iterdir())
+    assert not (tmp_path / "data/edge/envoy.yaml").exists()

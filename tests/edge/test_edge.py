@@ -13,7 +13,7 @@ from tritonclient.grpc import service_pb2
 from conch.contracts.errors import InvalidRequest
 from conch.edge import kserve
 from conch.edge.edge import Edge
-from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
+from conch.edge.settings import Address, EdgeSettings, Exposed, Listening, TritonServer, Upstreams
 
 SETTINGS = EdgeSettings(
     Listening(*(Address("127.0.0.1", port) for port in (8001, 8000, 8002, 8003))),
@@ -29,8 +29,8 @@ def edge(folder: Path, settings: EdgeSettings = SETTINGS) -> Edge:
     return Edge(settings, folder / "edge", folder / "tenants.toml")
 
 
-def listening(**addresses: Address) -> EdgeSettings:
-    return replace(SETTINGS, listening=replace(SETTINGS.listening, **addresses))
+def listening(plain_text: bool = True, **addresses: Address) -> EdgeSettings:
+    return replace(SETTINGS, listening=replace(SETTINGS.listening, **addresses), plain_text=plain_text)
 
 
 def resources(path: Path) -> list[dict[str, Any]]:
@@ -56,11 +56,19 @@ def test_the_template_is_filled_in_completely(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost"])
 def test_an_edge_that_others_can_reach_does_not_start_without_a_key(tmp_path: Path, face: str, host: str) -> None:
     public = edge(tmp_path, listening(**{face: Address(host, 8001)}))
-    with pytest.raises(InvalidRequest, match="there is no key: conch keys create"):
+    with pytest.raises(Exposed, match="there is no key: conch keys create"):
         public.prepare()
     assert not public.files.bootstrap.exists()
     public.keys.create("default")
     public.prepare()
+
+
+def test_an_edge_that_others_can_reach_does_not_start_in_plain_text_unless_told_to(tmp_path: Path) -> None:
+    public = edge(tmp_path, listening(plain_text=False, http=Address("0.0.0.0", 8000)))
+    public.keys.create("default")
+    with pytest.raises(Exposed, match=r"HTTP on 0\.0\.0\.0:8000 .* keys would travel readable"):
+        public.prepare()
+    assert not public.files.bootstrap.exists()
 
 
 def test_an_edge_on_loopback_starts_without_a_key(tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ def test_an_edge_on_loopback_starts_without_a_key(tmp_path: Path) -> None:
 def test_the_internal_listener_is_never_for_others(tmp_path: Path) -> None:
     open_inside = edge(tmp_path, listening(internal=Address("0.0.0.0", 8003)))
     open_inside.keys.create("default")
-    with pytest.raises(InvalidRequest, match=r"asks for no key, so it cannot listen on 0\.0\.0\.0:8003"):
+    with pytest.raises(Exposed, match=r"asks for no key, so it cannot listen on 0\.0\.0\.0:8003"):
         open_inside.prepare()
 
 

@@ -27,6 +27,18 @@ def test_a_free_preferred_port_is_taken(free_port):
         assert ports.take_all({"redis": {"redis": free_port}}) == {"redis": {"redis": f"127.0.0.1:{free_port}"}}
 
 
+def test_a_face_is_taken_where_its_host_is(free_port):
+    with Ports() as ports:
+        taken = ports.take_all({"edge": {"http": free_port, "internal": 0}}, {"edge": {"http": "0.0.0.0"}})
+    assert taken["edge"]["http"] == f"0.0.0.0:{free_port}"
+    assert taken["edge"]["internal"].startswith("127.0.0.1:")
+
+
+def test_an_address_of_another_machine_is_refused():
+    with Ports() as ports, pytest.raises(InvalidRequest, match=r"192\.0\.2\.1 is no address of this machine"):
+        ports.take_all({"edge": {"http": 0}}, {"edge": {"http": "192.0.2.1"}})
+
+
 def test_for_a_taken_preferred_port_the_system_chooses_another_and_one_line_says_so(taken_port, caplog):
     caplog.set_level("INFO")
     with Ports() as ports:

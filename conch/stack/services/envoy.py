@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Mapping
 from typing import ClassVar
 
 import httpx
 
 from conch.contracts.errors import InvalidRequest
 from conch.edge.edge import Edge
+from conch.edge.exposure import Exposure
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
 from conch.stack.envoy import binary, command
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
+from conch.stack.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ DEADLINE_S = 2.0
 
 
 class Envoy(Service):
-    """Keys and what Envoy reads stand in data/edge, tenants in tenants.toml; see docs/edge.md."""
+    """Keys and what Envoy reads stand in data/edge, tenants in tenants.toml, where it listens in edge.toml."""
 
     name: ClassVar[str] = "edge"
     ports: ClassVar[dict[str, int]] = {"grpc": 8001, "http": 8000, "metrics": 8002, "internal": 8003}
@@ -30,15 +33,34 @@ class Envoy(Service):
     look_every_s: ClassVar[float] = 0.5
     """Within this time a changed tenants file counts."""
 
+    def __init__(self) -> None:
+        self._exposure: Exposure | None = None
+
+    def hosts(self, folder: StateFolder) -> Mapping[str, str]:
+        exposure = self._read_exposure(folder)
+        return {"grpc": exposure.listen, "http": exposure.listen, "metrics": exposure.listen_metrics}
+
+    def check(self, site: Site) -> None:
+        self._edge(site).check()
+
     def prepare(self, site: Site) -> None:
         binary()
-        edge_of(site).prepare()
+        self._edge(site).prepare()
 
     def launch(self, site: Site) -> Launch:
-        return Launch(command(edge_of(site)))
+        return Launch(command(self._edge(site)))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
-        return EnvoyProbe(edge_of(site))
+        return EnvoyProbe(self._edge(site))
+
+    def _edge(self, site: Site) -> Edge:
+        return edge_of(site, self._read_exposure(site.folder))
+
+    def _read_exposure(self, folder: StateFolder) -> Exposure:
+        """Once: a file that is changed, and wrong, must not keep a crashed edge from coming back."""
+        if self._exposure is None:
+            self._exposure = Exposure.read(folder.root / "edge.toml")
+        return self._exposure
 
 
 class EnvoyProbe(Probe):
@@ -80,7 +102,7 @@ class EnvoyProbe(Probe):
         self._complaint = complaint
 
 
-def edge_of(site: Site) -> Edge:
+def edge_of(site: Site, exposure: Exposure) -> Edge:
     own, triton = site.addresses[Envoy.name], site.addresses["triton"]
     # Not one of those it needs: the gateway may reach Triton through here, and then needs the edge.
     gateway = {face: Address.parse(address) for face, address in site.addresses.get("gateway", {}).items()}
@@ -92,5 +114,7 @@ def edge_of(site: Site) -> Edge:
             gateway.get("http"),
             pings=True,
         ),
+        exposure.tls,
+        plain_text=exposure.plain_text,
     )
     return Edge(settings, site.folder.data / Envoy.name, site.folder.root / "tenants.toml")

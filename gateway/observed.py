@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, Inference
+from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedModel, Inference
 
 Timed = Callable[[str, float], None]
 """Told a model's name and the seconds of one call that succeeded."""
@@ -14,11 +14,11 @@ class ObservedInference(Inference):
         self._inference = inference
         self._timed = timed
         self._clock = clock
-        self._answered_at: dict[str, float] = {}
+        self._answered_at: dict[tuple[str, str], float] = {}
 
-    def answered_ago_s(self, model: str) -> float | None:
-        """None: it has not answered yet."""
-        at = self._answered_at.get(model)
+    def answered_ago_s(self, model: str, version: str = "") -> float | None:
+        """None: it has not answered yet a call that said the same of its version."""
+        at = self._answered_at.get((model, version))
         return None if at is None else self._clock() - at
 
     async def infer(
@@ -26,7 +26,7 @@ class ObservedInference(Inference):
     ) -> Arrays:
         started = self._clock()
         answer = await self._inference.infer(model, inputs, outputs=outputs, call=call)
-        self._note(model, started)
+        self._note(model, call, started)
         return answer
 
     async def stream(
@@ -36,16 +36,19 @@ class ObservedInference(Inference):
         answers = self._inference.stream(model, inputs, outputs=outputs, call=call)
         try:
             async for answer in answers:
-                self._answered_at[model] = self._clock()
+                self._answered_at[model, call.version] = self._clock()
                 yield answer
         finally:
             await answers.aclose()  # type: ignore[attr-defined]
-        self._note(model, started)
+        self._note(model, call, started)
 
-    async def ready(self, model: str) -> bool:
-        return await self._inference.ready(model)
+    async def ready(self, model: str, version: str = "") -> bool:
+        return await self._inference.ready(model, version)
 
-    def _note(self, model: str, started: float) -> None:
+    async def index(self) -> Sequence[IndexedModel]:
+        return await self._inference.index()
+
+    def _note(self, model: str, call: CallOptions, started: float) -> None:
         now = self._clock()
-        self._answered_at[model] = now
+        self._answered_at[model, call.version] = now
         self._timed(model, now - started)

@@ -24,7 +24,7 @@ Arrays = Mapping[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """Whose call it is, and how long it may take."""
+    """Whose call it is, how long it may take, and which version it means."""
 
     request_id: str = ""
     """Also Triton's own request id."""
@@ -34,6 +34,26 @@ class CallOptions:
     deadline_s: float | None = None
     """Seconds from now; a call still queued by then does not run. None waits as long as the server's queue does."""
     traceparent: str = ""
+    version: str = ""
+    """Of the model, as "2"; empty: the one that the server gives to callers who name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedModel:
+    """A version of a model in the server's repository."""
+
+    name: str
+    version: str
+    """Empty of a model of which no version was ever loaded."""
+    ready: bool
+    """The server's own word, as that of `Inference.ready`."""
+    reason: str = ""
+    """Why not; empty also of a model that was never loaded."""
+
+    @property
+    def wanted(self) -> bool:
+        """It is served, or was to be: nobody has unloaded it."""
+        return self.ready or self.reason not in ("", "unloaded")
 
 
 DEFAULT_CALL = CallOptions()
@@ -60,8 +80,12 @@ class Inference(Protocol):
         """Of a decoupled model: answers as they come. Closing the iterator withdraws the call."""
         ...
 
-    async def ready(self, model: str) -> bool:
+    async def ready(self, model: str, version: str = "") -> bool:
         """The server's own word, which may be wrong (a dead python stub is "ready"): only an inference proves it."""
+        ...
+
+    async def index(self) -> Sequence[IndexedModel]:
+        """All that is in the server's repository, loaded or not."""
         ...
 
 

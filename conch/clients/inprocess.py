@@ -16,11 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from conch.clients.inference import DEFAULT_CALL, Array, Arrays, CallOptions, Inference, ModelNotFound
+from conch.clients.inference import (
+    DEFAULT_CALL,
+    Array,
+    Arrays,
+    CallOptions,
+    IndexedModel,
+    Inference,
+    ModelNotFound,
+)
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch
 from conch.contracts.specs import MODELS, DataType, ModelSpec, TensorSpec
 
 logger = logging.getLogger(__name__)
+
+VERSION = "1"
+"""Every model's only one."""
 
 Function = Callable[[Arrays, CallOptions], Any]
 """Arrays, or an awaitable of them; of a decoupled model an iterable of Arrays, sync or async. Raises what it likes."""
@@ -85,12 +96,17 @@ class InProcessInference(Inference):
         finally:
             await turns.aclose()
 
-    async def ready(self, model: str) -> bool:
-        return model in self.functions
+    async def ready(self, model: str, version: str = "") -> bool:
+        return model in self.functions and version in ("", VERSION)
+
+    async def index(self) -> Sequence[IndexedModel]:
+        return [IndexedModel(model, VERSION, ready=True) for model in self.functions]
 
     def _admit(self, model: str, inputs: Arrays, outputs: Sequence[str] | None, call: CallOptions) -> ModelSpec:
         if model not in self.functions:
             raise ModelNotFound(f"Request for unknown model: '{model}' is not found")
+        if call.version not in ("", VERSION):
+            raise ModelNotFound(f"Request for unknown model: '{model}' version {call.version} is not found")
         if call.deadline_s is not None and call.deadline_s <= 0:
             raise DeadlineExceeded(f"no time was left to ask model {model}")
         spec = self._specs[model]

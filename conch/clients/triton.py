@@ -13,7 +13,15 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from conch.clients.inference import DEFAULT_CALL, Array, Arrays, CallOptions, Inference, ModelNotFound
+from conch.clients.inference import (
+    DEFAULT_CALL,
+    Array,
+    Arrays,
+    CallOptions,
+    IndexedModel,
+    Inference,
+    ModelNotFound,
+)
 from conch.clients.status import CODES, error_of
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch, Unavailable
 from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
@@ -77,10 +85,17 @@ class TritonInference(Inference):
         finally:
             answers.cancel()
 
-    async def ready(self, model: str) -> bool:
+    async def ready(self, model: str, version: str = "") -> bool:
         with contextlib.suppress(InferenceServerException):
-            return bool(await self._client.is_model_ready(model, client_timeout=READY_TIMEOUT_S))
+            return bool(await self._client.is_model_ready(model, version, client_timeout=READY_TIMEOUT_S))
         return False
+
+    async def index(self) -> Sequence[IndexedModel]:
+        try:
+            index = await self._client.get_model_repository_index(client_timeout=READY_TIMEOUT_S)
+        except InferenceServerException as error:
+            raise _translated("repository", error.status(), error.message()) from None
+        return [IndexedModel(one.name, one.version, one.state == "READY", one.reason) for one in index.models]
 
     @property
     def _client(self) -> InferenceServerClient:
@@ -110,6 +125,7 @@ def _request(model: str, inputs: Arrays, outputs: Sequence[str] | None, call: Ca
         raise DeadlineExceeded(f"no time was left to ask model {model}")
     return {
         "model_name": model,
+        "model_version": call.version,
         "inputs": [_input(name, array) for name, array in inputs.items()],
         "outputs": None if outputs is None else [InferRequestedOutput(name) for name in outputs],
         "request_id": call.request_id,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conch.clients.inference import CallOptions, Inference, ModelNotFound, text_column
+from conch.clients.inference import CallOptions, IndexedModel, Inference, ModelNotFound, text_column
 from conch.contracts.errors import (
     ConchError,
     DeadlineExceeded,
@@ -103,7 +103,22 @@ async def test_an_unknown_model_is_named(inference: Inference) -> None:
 
 async def test_ready_knows_its_models(inference: Inference) -> None:
     assert await inference.ready("echo")
+    assert await inference.ready("echo", "1")
     assert not await inference.ready("nobody")
+    assert not await inference.ready("echo", "2")
+
+
+async def test_the_index_tells_what_is_in_the_repository(inference: Inference) -> None:
+    index = sorted(await inference.index(), key=lambda one: one.name)
+    assert index == [IndexedModel("counter", "1", ready=True), IndexedModel("echo", "1", ready=True)]
+
+
+async def test_a_call_may_mean_one_version(inference: Inference) -> None:
+    inputs = {"text": text_column("hello")}
+    answer = await inference.infer("echo", inputs, call=CallOptions(version="1"))
+    assert answer["said"].tolist() == [["hello"]]
+    with pytest.raises(ModelNotFound, match="version 2"):
+        await inference.infer("echo", inputs, call=CallOptions(version="2"))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.observed import ObservedInference
 from gateway.reception import Deadlines, Reception
 from gateway.rpc.health import HealthServicer
+from gateway.rpc.kserve import KServeHealth
 from gateway.rpc.server import Servicers, grpc_server
 from gateway.rpc.text import Text
 from gateway.rpc.voice import Voice
@@ -116,7 +117,10 @@ def _grpc_server(
     settings: Settings, reception: Reception, limits: Limits, use_cases: UseCases, health: Health
 ) -> grpc.aio.Server:
     servicers = Servicers(
-        Voice(reception, limits, use_cases), Text(reception, use_cases.embedding), HealthServicer(health)
+        Voice(reception, limits, use_cases),
+        Text(reception, use_cases.embedding),
+        HealthServicer(health),
+        KServeHealth(health),
     )
     return grpc_server(
         servicers, reception, most_audio_bytes=settings.max_audio_bytes, share_port=settings.processes > 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conch.clients.inference import Arrays, CallOptions, text_column
-from conch.contracts.errors import ConchError
+from conch.contracts.errors import ConchError, InvalidRequest
 from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW
 from gateway.observed import ObservedInference
 
@@ -36,6 +36,7 @@ class Verdict:
 
 
 GOOD = Verdict(ready=True)
+DRAINING = Verdict(ready=False, reason="the gateway is draining")
 
 
 class ModelHealth:
@@ -53,27 +54,63 @@ class ModelHealth:
         self._keep_s = keep_s
         self._deadline_s = deadline_s
         self._clock = clock
-        self._verdicts: dict[str, tuple[float, Verdict]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._verdicts: dict[tuple[str, str], tuple[float, Verdict]] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
-    async def of_model(self, model: str) -> Verdict:
-        async with self._locks.setdefault(model, asyncio.Lock()):
-            ago_s = self._inference.answered_ago_s(model)
+    async def of_triton(self) -> Verdict:
+        """Well where it answers at all."""
+        try:
+            await self._inference.index()
+        except ConchError as error:
+            return Verdict(ready=False, reason=error.message)
+        return GOOD
+
+    async def of_server(self) -> Verdict:
+        """Not well where a model that it serves, or should, is not, of those that are in PROBES.
+
+        Others do not count: a model that somebody drops into the repository must not take a server out of its
+        balancer, and one of ours that is not there is no fault of the server's.
+        """
+        try:
+            models = {one.name for one in await self._inference.index() if one.wanted} & PROBES.keys()
+        except ConchError as error:
+            return Verdict(ready=False, reason=error.message)
+        verdicts = await asyncio.gather(*map(self.of_model, sorted(models)))
+        return next((verdict for verdict in verdicts if not verdict.ready), GOOD)
+
+    async def of_version(self, model: str, version: str) -> Verdict:
+        """`version` empty is the one that callers get who name none.
+
+        Of a model that is not in PROBES Triton's own word is taken, which may be wrong: what it can be asked, only its
+        maker knows.
+        """
+        # Asked first for the rest too: versions that nobody has leave nothing behind here.
+        if not await self._inference.ready(model, version):
+            named = f"model {model} version {version}" if version else f"model {model}"
+            return Verdict(ready=False, reason=f"{named} is not at ready state")
+        return await self.of_model(model, version) if model in PROBES else GOOD
+
+    async def of_model(self, model: str, version: str = "") -> Verdict:
+        """Of one in PROBES. Raises KeyError for others."""
+        key = model, version
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            ago_s = self._inference.answered_ago_s(model, version)
             if ago_s is not None and ago_s < self._keep_s:
                 return GOOD
-            at, verdict = self._verdicts.get(model, (float("-inf"), GOOD))
+            at, verdict = self._verdicts.get(key, (float("-inf"), GOOD))
             # A model that is down is asked again sooner, so that its recovery shows.
             if self._clock() - at >= (self._keep_s if verdict.ready else self._keep_s / 5):
-                verdict = await self._probe(model)
-                self._verdicts[model] = (self._clock(), verdict)
+                verdict = await self._probe(model, version)
+                self._verdicts[key] = (self._clock(), verdict)
             return verdict
 
-    async def _probe(self, model: str) -> Verdict:
+    async def _probe(self, model: str, version: str) -> Verdict:
+        call = CallOptions(PROBE_REQUEST_ID, deadline_s=self._deadline_s, version=version)
         try:
             async with asyncio.timeout(self._deadline_s):
-                await PROBES[model](self._inference, CallOptions(PROBE_REQUEST_ID, deadline_s=self._deadline_s))
+                await PROBES[model](self._inference, call)
         except TimeoutError:
-            return Verdict(ready=False, reason=f"no answer within {self._deadline_s} s")
+            return Verdict(ready=False, reason=f"model {model}: no answer within {self._deadline_s} s")
         except ConchError as error:
             return Verdict(ready=False, reason=error.message)
         return GOOD
@@ -94,6 +131,20 @@ class Health:
     def drain(self) -> None:
         """From now on every answer is no."""
         self._draining.set()
+
+    async def of_triton(self) -> Verdict:
+        """As KServe's "live": whether anything could be answered."""
+        return await self._models.of_triton()
+
+    async def of_server(self) -> Verdict:
+        """As KServe means it: that of the whole inference server, and of this process."""
+        return DRAINING if self.draining else await self._models.of_server()
+
+    async def of_version(self, model: str, version: str = "") -> Verdict:
+        """As KServe asks for one model. Raises InvalidRequest for what is no version."""
+        if version and not 0 < _number(version) < 2**63:
+            raise InvalidRequest(f"version is {version!r}, a whole number above 0 is needed")
+        return DRAINING if self.draining else await self._models.of_version(model, version)
 
     async def of_models(self, service: str) -> dict[str, Verdict]:
         models = self.services[service]
@@ -122,6 +173,11 @@ class Health:
                     await self._draining.wait()
             except TimeoutError:
                 continue
+
+
+def _number(version: str) -> int:
+    """0 for what is no number, or too long for one."""
+    return int(version) if version.isascii() and version.isdecimal() and len(version) < 20 else 0
 
 
 async def _whisper(inference: ObservedInference, call: CallOptions) -> None:

@@ -11,6 +11,7 @@ from conch.contracts.errors import ConchError, Internal
 from conch.contracts.identity import REQUEST_ID_HEADER
 from gateway.health import Health
 from gateway.http.answering import Identified, identity_of
+from gateway.http.kserve import kserve_routes
 from gateway.http.operations import operations_routes
 from gateway.http.refusals import not_routed, refused
 from gateway.http.text import text_routes
@@ -29,6 +30,7 @@ def http_face(
     app.include_router(voice_routes(reception, limits, use_cases, body_within_s))
     app.include_router(text_routes(reception, limits, use_cases, body_within_s))
     app.include_router(operations_routes(health, metrics))
+    app.include_router(kserve_routes(health))
     app.add_middleware(Identified)
     app.add_exception_handler(ConchError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)

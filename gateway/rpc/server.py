@@ -10,6 +10,7 @@ from conch.contracts.pb.text.v1 import text_pb2, text_pb2_grpc
 from conch.contracts.pb.voice.v1 import voice_pb2, voice_pb2_grpc
 from gateway.reception import Reception
 from gateway.rpc.health import HealthServicer
+from gateway.rpc.kserve import KServeHealth
 from gateway.rpc.malformed import MalformedRequests
 from gateway.rpc.text import Text
 from gateway.rpc.voice import Voice
@@ -29,6 +30,7 @@ class Servicers:
     voice: Voice
     text: Text
     health: HealthServicer
+    kserve: KServeHealth
 
 
 def grpc_server(
@@ -49,5 +51,6 @@ def grpc_server(
     voice_pb2_grpc.add_VoiceServicer_to_server(servicers.voice, server)  # type: ignore[no-untyped-call]
     text_pb2_grpc.add_TextServicer_to_server(servicers.text, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
+    server.add_generic_rpc_handlers((servicers.kserve,))
     reflection.enable_server_reflection((VOICE, TEXT, HEALTH, reflection.SERVICE_NAME), server)
     return server

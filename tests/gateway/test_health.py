@@ -56,7 +56,7 @@ async def test_a_model_that_answered_a_caller_is_not_probed(
     models.functions["intent"] = Hold().before(intent)
     assert await health.of_model("intent") == GOOD
     clock.now += 5.1
-    assert await health.of_model("intent") == Verdict(ready=False, reason="no answer within 0.2 s")
+    assert await health.of_model("intent") == Verdict(ready=False, reason="model intent: no answer within 0.2 s")
 
 
 async def test_many_who_ask_share_one_probe(health: ModelHealth, models: InProcessInference) -> None:

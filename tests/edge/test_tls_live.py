@@ -1,10 +1,11 @@
 """TLS and certificates of callers, and both changed while the edge runs."""
 
+import asyncio
+import contextlib
 import shutil
 import ssl
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,61 +14,21 @@ import httpx
 import pytest
 
 from conch.contracts.errors import InvalidRequest
-from conch.edge.settings import Tls
+from conch.edge.edge import key_store
+from conch.edge.files import EdgeFiles
+from conch.edge.settings import Address, Tls
 from conch.stack.envoy import fronting
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """Signs certificates, made by the openssl program."""
-
-    folder: Path
-
-    @property
-    def certificate(self) -> Path:
-        return self.folder / "ca.pem"
-
-    def make(self) -> "Authority":
-        self.folder.mkdir(parents=True)
-        _openssl(
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
-            *(
-                "-keyout",
-                str(self.folder / "ca.key"),
-                "-out",
-                str(self.certificate),
-                "-subj",
-                f"/CN={self.folder.name}",
-            ),
-        )
-        return self
-
-    def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate for this machine, and its key."""
-        key, request, certificate = (self.folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
-        _openssl(
-            *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}"),
-        )
-        extensions = self.folder / f"{name}.ext"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self.folder / "ca.key")),
-            *("-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(certificate)),
-        )
-        return certificate, key
-
-
-def _openssl(*arguments: str) -> None:
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("there is no openssl program to make certificates with")
-    subprocess.run([program, *arguments], check=True, capture_output=True)
+from conch.stack.ports import Ports
+from conch.stack.processes import ProcessMark
+from conch.stack.service import NotYet, Probe, Site
+from conch.stack.services.envoy import Envoy
+from conch.stack.state import StateFolder
+from tests.edge.authority import Authority
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "authority").make()
+    return Authority(tmp_path / "authority")
 
 
 def _install(pair: tuple[Path, Path], folder: Path) -> Tls:
@@ -95,7 +56,7 @@ def test_a_renewed_certificate_counts_without_a_restart(
     make_edge: Callable[..., Any], triton: Any, authority: Authority, tmp_path: Path, until: Any
 ) -> None:
     edge = make_edge(triton, tls=_install(authority.sign("server"), tmp_path / "tls"))
-    other = Authority(tmp_path / "other").make()
+    other = Authority(tmp_path / "other")
     with fronting(edge) as running:
         assert _status(running, authority) == 200
         _install(other.sign("server"), tmp_path / "tls")
@@ -121,7 +82,7 @@ def test_callers_show_a_certificate_where_one_is_asked_for(
 ) -> None:
     server = _install(authority.sign("server"), tmp_path / "tls")
     edge = make_edge(triton, tls=Tls(server.certificate, server.key, client_ca=authority.certificate))
-    stranger = Authority(tmp_path / "stranger").make()
+    stranger = Authority(tmp_path / "stranger")
     with fronting(edge) as running:
         assert _status(running, authority) == 0
         assert _status(running, authority, stranger.sign("caller")) == 0
@@ -134,14 +95,101 @@ def test_a_certificate_that_is_not_there_is_named(make_edge: Callable[..., Any],
         edge.prepare()
 
 
+EVERYWHERE = """
+listen = "0.0.0.0"
+[tls]
+certificate = "tls/server.pem"
+key = "tls/server.key"
+"""
+WITH_CALLERS = EVERYWHERE + 'client_ca = "tls/callers.pem"\n'
+
+
+@contextlib.contextmanager
+def _as_a_service(folder: StateFolder, triton: Any, until: Any) -> Iterator[int]:
+    """The edge as `conch up` starts it, from what stands in the state folder; its HTTP port."""
+    service = Envoy()
+    with Ports({f"edge.{face}": 0 for face in Envoy.ports}) as ports:
+        addresses = ports.take_all({"edge": Envoy.ports}, {"edge": service.hosts(folder)})
+        server = {"grpc": triton.grpc, "http": triton.http, "metrics": triton.metrics}
+        site = Site(folder, addresses={**addresses, "triton": server})
+        service.check(site)
+        service.prepare(site)
+        with subprocess.Popen(service.launch(site).command, stderr=subprocess.DEVNULL) as process:
+            probe = service.probe(site, ProcessMark.of_child(process.pid))
+            try:
+                until(lambda: _passes(probe))
+                yield Address.parse(addresses["edge"]["http"]).port
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StateFolder:
+    folder = StateFolder(tmp_path / "state")
+    folder.create()
+    return folder
+
+
+def test_a_stack_open_to_others_speaks_tls_and_asks_for_keys(
+    folder: StateFolder, triton: Any, authority: Authority, until: Any
+) -> None:
+    _install(authority.sign("server"), folder.root / "tls")
+    (folder.root / "edge.toml").write_text(EVERYWHERE)
+    token = key_store(EdgeFiles(folder.data / "edge")).create("default")[1]
+    other = Authority(folder.root / "other")
+    with _as_a_service(folder, triton, until) as port:
+        assert _asked(port, authority) == 401
+        assert _asked(port, authority, key=token) == 200
+        _install(other.sign("server"), folder.root / "tls")
+        until(lambda: _asked(port, other, key=token) == 200)
+        assert _asked(port, authority, key=token) == 0
+
+
+def test_a_stack_open_to_others_may_ask_them_for_certificates(
+    folder: StateFolder, triton: Any, authority: Authority, until: Any
+) -> None:
+    _install(authority.sign("server"), folder.root / "tls")
+    shutil.copy(authority.certificate, folder.root / "tls/callers.pem")
+    (folder.root / "edge.toml").write_text(WITH_CALLERS)
+    token = key_store(EdgeFiles(folder.data / "edge")).create("default")[1]
+    caller, stranger = authority.sign("caller"), Authority(folder.root / "stranger")
+    with _as_a_service(folder, triton, until) as port:
+        assert _asked(port, authority, key=token) == 0
+        assert _asked(port, authority, caller) == 401
+        assert _asked(port, authority, caller, key=token) == 200
+        draft = folder.root / "tls/callers.new"
+        shutil.copy(stranger.certificate, draft)
+        draft.replace(folder.root / "tls/callers.pem")
+        until(lambda: _asked(port, authority, stranger.sign("caller"), key=token) == 200)
+        assert _asked(port, authority, caller, key=token) == 0
+
+
+def _passes(probe: Probe) -> bool:
+    try:
+        asyncio.run(probe.ready())
+    except NotYet:
+        return False
+    return True
+
+
 def _status(running: Any, authority: Authority, shown: tuple[Path, Path] | None = None) -> int:
-    """Of a call over HTTPS; 0 where no connection came about."""
+    return _asked(running.edge.settings.listening.http.port, authority, shown, "/v1/models")
+
+
+def _asked(
+    port: int,
+    authority: Authority,
+    shown: tuple[Path, Path] | None = None,
+    path: str = "/v2/models/sum",
+    key: str = "",
+) -> int:
+    """The status of a call over HTTPS; 0 where no connection came about."""
     context = ssl.create_default_context(cafile=str(authority.certificate))
     if shown is not None:
         context.load_cert_chain(*shown)
+    headers = {"x-api-key": key} if key else {}
     try:
-        port = running.edge.settings.listening.http.port
-        return httpx.get(f"https://localhost:{port}/v1/models", verify=context, timeout=10).status_code
+        return httpx.get(f"https://localhost:{port}{path}", headers=headers, verify=context, timeout=10).status_code
     except httpx.TransportError:
         return 0
 

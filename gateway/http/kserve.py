@@ -4,27 +4,15 @@ Statuses are Triton's: 200 without a body for yes, 400 for no, also for a model 
 more than that, the reason stands beside it.
 """
 
-from typing import Any
-
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from gateway.health import Health, Verdict
 
 
-class KServeError(BaseModel):
-    error: str
-
-
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Yes.", "content": None},
-    400: {"description": "No.", "model": KServeError},
-}
-
-
 def kserve_routes(health: Health) -> APIRouter:
-    router = APIRouter(prefix="/v2", tags=["kserve"], default_response_class=Response, responses=_RESPONSES)
+    # Not of our own description: KServe's describes them.
+    router = APIRouter(prefix="/v2", include_in_schema=False)
 
     @router.get("/health/live")
     async def server_live() -> Response:

@@ -27,7 +27,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the stack is ready.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="SERVICE,…", help="These services, and what they need; default: redis, triton, gateway."),
+        typer.Option(metavar="SERVICE,…", help="These services, and what they need; default: redis, triton, edge, gateway."),
     ] = None,
     port: Annotated[
         list[str] | None,
@@ -35,7 +35,7 @@ def up(
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
 ) -> None:
-    """Start Redis, Triton and the gateway, and keep them running."""
+    """Start Redis, Triton, the edge and the gateway, and keep them running."""
     with reporting_errors(), _refusing_to_be_exposed():
         names = [name for word in only or () for name in word.split(",") if name]
         services = chosen(names)

@@ -76,8 +76,6 @@ class Service(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     """Services that are ready before this one is, and end after it."""
-    only_when_named: ClassVar[bool] = False
-    """Left out of a stack that does not ask for it by name."""
     starts_early: ClassVar[bool] = False
     """Its process starts before what it needs is ready, and is asked only then: for one that connects when it must."""
     ports: ClassVar[Mapping[str, int]] = {}

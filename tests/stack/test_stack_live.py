@@ -92,14 +92,16 @@ class Stack:
         self.until(self.works, "it is ready and does not work")
 
     def works(self):
-        """Redis and the gateway answer, and every model infers."""
+        """Redis and the gateway answer, the gateway also through the edge, and every model infers."""
         with contextlib.suppress(httpx.HTTPError, Unanswered, OSError, KeyError):
             host, port = self.address("redis", "redis").split(":")
             with socket.create_connection((host, int(port)), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
                 pong = connection.recv(16)
             gateway = httpx.get(f"http://{self.address('gateway', 'http')}/health", timeout=10)
-            return pong == b"+PONG\r\n" and gateway.is_success and asyncio.run(self.all_infer())
+            edge = httpx.get(f"http://{self.address('edge', 'http')}/v2/health/ready", timeout=10)
+            answered = gateway.is_success and edge.is_success
+            return pong == b"+PONG\r\n" and answered and asyncio.run(self.all_infer())
         return False
 
     async def all_infer(self):
@@ -138,7 +140,7 @@ def test_up_returns_when_every_service_is_ready_and_status_tells_where(stack):
     status = stack.status()
     assert status["ready"]
     assert {service["state"] for service in status["services"].values()} == {"ready"}
-    assert status["services"].keys() >= {"redis", "triton", "gateway"}
+    assert status["services"].keys() >= {"redis", "triton", "edge", "gateway"}
     for service in status["services"].values():
         assert psutil.pid_exists(service["pid"])
         for address in service["addresses"].values():
@@ -161,7 +163,7 @@ def test_a_second_up_says_that_the_stack_is_already_running(stack):
         assert f"a stack is already running in {stack.root} (pid {stack.status()['pid']})" in done.stderr
 
 
-@pytest.mark.parametrize("service", ["redis", "triton", "gateway"])
+@pytest.mark.parametrize("service", ["redis", "triton", "edge", "gateway"])
 def test_a_killed_service_heals(stack, service):
     first = stack.pid(service)
     stack.until_healed(first)

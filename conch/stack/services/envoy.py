@@ -9,6 +9,7 @@ from typing import ClassVar
 import httpx
 
 from conch.contracts.errors import InvalidRequest
+from conch.edge.clusters import Target
 from conch.edge.edge import Edge
 from conch.edge.exposure import Exposure
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_S = 2.0
 
+_CHECKED = (Target.TRITON_GRPC.value, Target.TRITON_HTTP.value)
+
 
 class Envoy(Service):
     """Keys and what Envoy reads stand in data/edge, tenants in tenants.toml, where it listens in edge.toml."""
@@ -28,8 +31,9 @@ class Envoy(Service):
     name: ClassVar[str] = "edge"
     ports: ClassVar[dict[str, int]] = {"grpc": 8001, "http": 8000, "metrics": 8002, "internal": 8003}
     needs: ClassVar[tuple[str, ...]] = ("triton",)
-    # Until the gateway answers KServe's health calls, which the edge sends to it.
-    only_when_named: ClassVar[bool] = True
+    starts_early: ClassVar[bool] = True
+    start_s: ClassVar[float] = 120.0
+    """As long as Triton may take, should both have to start again."""
     look_every_s: ClassVar[float] = 0.5
     """Within this time a changed tenants file counts."""
 
@@ -64,7 +68,10 @@ class Envoy(Service):
 
 
 class EnvoyProbe(Probe):
-    """Envoy says itself that it serves; at the same pace the tenants file is looked at."""
+    """Envoy says itself that it serves, and at the start that it has found Triton well.
+
+    At the pace of the looks the tenants file is looked at, too.
+    """
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
@@ -74,21 +81,26 @@ class EnvoyProbe(Probe):
 
     async def ready(self) -> None:
         try:
-            await self._ask()
+            await self._ask("/ready")
+            sick = _sick_tritons(await self._ask("/clusters"))
         except (httpx.HTTPError, OSError) as error:
             raise NotYet(repr(error)) from error
+        if sick:
+            raise NotYet(f"no way to Triton yet: {', '.join(sick)}")
 
     async def look(self) -> None:
         try:
-            await self._ask()
+            await self._ask("/ready")
         except (httpx.HTTPError, OSError) as error:
             raise Sick(repr(error), certain=False) from error
         await asyncio.to_thread(self._follow_tenants)
 
-    async def _ask(self) -> None:
+    async def _ask(self, path: str) -> str:
         transport = httpx.AsyncHTTPTransport(uds=str(self._edge.files.admin_socket), verify=self._no_tls)
         async with httpx.AsyncClient(transport=transport, base_url="http://envoy", timeout=DEADLINE_S) as client:
-            (await client.get("/ready")).raise_for_status()
+            answer = await client.get(path)
+        answer.raise_for_status()
+        return answer.text
 
     def _follow_tenants(self) -> None:
         complaint = ""
@@ -102,9 +114,15 @@ class EnvoyProbe(Probe):
         self._complaint = complaint
 
 
+def _sick_tritons(clusters: str) -> list[str]:
+    """Of Envoy's list, which has lines like triton_grpc::127.0.0.1:8011::health_flags::healthy."""
+    flags = [line.split("::health_flags::") for line in clusters.splitlines() if "::health_flags::" in line]
+    return [name for name, flag in flags if name.startswith(_CHECKED) and flag != "healthy"]
+
+
 def edge_of(site: Site, exposure: Exposure) -> Edge:
     own, triton = site.addresses[Envoy.name], site.addresses["triton"]
-    # Not one of those it needs: the gateway may reach Triton through here, and then needs the edge.
+    # Not one of those it needs: the gateway reaches Triton through here, and needs the edge.
     gateway = {face: Address.parse(address) for face, address in site.addresses.get("gateway", {}).items()}
     settings = EdgeSettings(
         Listening(*(Address.parse(own[face]) for face in ("grpc", "http", "metrics", "internal"))),

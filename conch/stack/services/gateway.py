@@ -1,4 +1,4 @@
-"""Our gateway: gRPC and HTTP in front of Triton."""
+"""Our gateway: gRPC and HTTP in front of Triton, which it reaches through the edge's internal listener."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ REQUEST_ID = "probe"
 
 class Gateway(Service):
     name: ClassVar[str] = "gateway"
-    needs: ClassVar[tuple[str, ...]] = ("redis", "triton")
+    needs: ClassVar[tuple[str, ...]] = ("redis", "triton", "edge")
     starts_early: ClassVar[bool] = True
     ports: ClassVar[dict[str, int]] = {"grpc": 8021, "http": 8020}
     look_every_s: ClassVar[float] = 1.0
@@ -38,7 +38,7 @@ class Gateway(Service):
             {
                 "CONCH_GATEWAY_GRPC_ADDRESS": own["grpc"],
                 "CONCH_GATEWAY_HTTP_ADDRESS": own["http"],
-                "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["triton"]["grpc"],
+                "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["edge"]["internal"],
             },
         )
 

@@ -9,17 +9,16 @@ from conch.stack.services.gateway import Gateway
 from conch.stack.services.redis import Redis
 from conch.stack.services.triton import Triton
 
-SERVICES: tuple[type[Service], ...] = (Redis, Triton, Gateway, Envoy)
+SERVICES: tuple[type[Service], ...] = (Redis, Triton, Envoy, Gateway)
 
 
 def chosen(only: Collection[str] = ()) -> list[Service]:
-    """New ones of these names and of all that they need; where none is named, of all but those that must be."""
+    """New ones of these names and of all that they need; of all, where none is named."""
     by_name = {service.name: service for service in SERVICES}
     for name in only:
         if name not in by_name:
             raise InvalidRequest(f"there is no service {name!r}; there are {', '.join(by_name)}")
-    usual = [name for name, service in by_name.items() if not service.only_when_named]
-    wanted, waiting = set[str](), list(only or usual)
+    wanted, waiting = set[str](), list(only or by_name)
     while waiting:
         name = waiting.pop()
         if name not in wanted:

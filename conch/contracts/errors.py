@@ -26,6 +26,9 @@ class ConchError(Exception):
     field: str | None = None
     """The one field of the request that is to blame, where one is."""
 
+    request_id: str = ""
+    """Of the call that failed, as clients know it: what to look for in the servers' logs."""
+
     def about(self, field: str) -> Self:
         self.field = field
         return self

@@ -92,6 +92,8 @@ class Understood:
     """None for text."""
     stages: tuple[Stage, ...] = ()
     """In the order they ran."""
+    request_id: str = ""
+    """As clients know it."""
 
 
 @dataclass(frozen=True, slots=True)

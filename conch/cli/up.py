@@ -27,7 +27,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the stack is ready.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="SERVICE,…", help="These services, and what they need; default: redis, triton, edge, gateway."),
+        typer.Option(metavar="SERVICE,…", help="These services, and what they need; default: all."),
     ] = None,
     port: Annotated[
         list[str] | None,

@@ -13,9 +13,12 @@ KEY_HEADER = "x-conch-key"
 """Id of the API key that came with the call."""
 OPERATOR_HEADER = "x-conch-operator"
 """"true" where that key is an operator's; absent otherwise."""
+AUDIO_LIMIT_HEADER = "x-conch-audio-seconds-per-day"
+"""What the tenant may have transcribed; absent where it may have as much as it likes."""
 FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -27,12 +30,21 @@ class Identity:
     request_id: str = ""
     traceparent: str = ""
     """Of the span that asks, as W3C writes it; empty where nobody traces."""
+    audio_seconds_per_day: int | None = None
+    """The tenant's limit, as the edge tells it; None is none."""
 
     @property
     def trace_id(self) -> str:
         """What log lines and traces share; empty where there is none."""
         match = _TRACEPARENT.fullmatch(self.traceparent)
         return match[1] if match is not None else ""
+
+
+def audio_limit(text: str | None) -> int | None:
+    """Of the header's text. The edge writes whole seconds; whoever writes anything else may send nothing."""
+    if text is None:
+        return None
+    return int(text) if _SECONDS.fullmatch(text) else 0
 
 
 ANONYMOUS = Identity()

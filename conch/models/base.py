@@ -79,6 +79,11 @@ class Model(ABC):
     def load(cls, context: ModelContext) -> Self:
         """Read the weights and warm up; called once for each instance."""
 
+    @classmethod
+    def audio_ms(cls, inputs: Arrays) -> int:
+        """What these inputs, batch dimension first, count against a tenant's day; 0 for what transcribes no audio."""
+        return 0
+
     def close(self) -> None:  # noqa: B027 - most models hold nothing that must be let go
         """Let go of what is held; called once, when Triton unloads the instance."""
 

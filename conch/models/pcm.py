@@ -14,6 +14,12 @@ _LOUDEST = 2.0
 """Decoders overshoot 1.0 a little; integers in float's clothing are far above."""
 
 
+def milliseconds(samples: Array, rates: Array) -> int:
+    """Of all rows, each rounded up. `rates` has dims [1]; what has a rate that no model takes will be refused: 0."""
+    length = samples.shape[1] * 1000
+    return sum(-(-length // rate) for rate in rates[:, 0].tolist() if LOWEST_RATE <= rate <= HIGHEST_RATE)
+
+
 def speech_pcm(samples: Array, rate: int, longest_s: float) -> Array:
     """`samples` are int16, or float32 in [-1, 1]; raises InvalidRequest with both numbers that disagree."""
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

@@ -16,7 +16,7 @@ from conch.contracts.specs import VAD_WINDOW, WHISPER, WHISPER_MAX_S
 from conch.models.base import Arrays, ModelContext, RaggedModel, Row
 from conch.models.decoder import Decoded, Decoder, Encoded
 from conch.models.mel import HOP, LogMel
-from conch.models.pcm import speech_pcm
+from conch.models.pcm import milliseconds, speech_pcm
 from conch.models.rejection import Rejected, compression_ratio, judge
 from conch.models.silero import Silero
 from conch.models.speech import find_speech
@@ -50,6 +50,10 @@ class Whisper(RaggedModel):
         model = cls(decoder, silero, Tokens.load(tokenizer, decoder.multilingual))
         model._warm_up()
         return model
+
+    @classmethod
+    def audio_ms(cls, inputs: Arrays) -> int:
+        return sum(milliseconds(inputs[name], inputs["sample_rate"]) for name in ("pcm16", "pcm") if name in inputs)
 
     def close(self) -> None:
         self._decoder.close()

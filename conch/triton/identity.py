@@ -8,9 +8,16 @@ Triton past the edge could send the header as well, and the edge writes the head
 import json
 
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER, Identity
+from conch.contracts.identity import (
+    AUDIO_LIMIT_HEADER,
+    REQUEST_ID_HEADER,
+    TENANT_HEADER,
+    TRACEPARENT_HEADER,
+    Identity,
+    audio_limit,
+)
 
-HEADERS = (TENANT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER)
+HEADERS = (TENANT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER, AUDIO_LIMIT_HEADER)
 
 
 def read_identity(parameters_json: str, request_id: str) -> Identity:
@@ -33,4 +40,5 @@ def read_identity(parameters_json: str, request_id: str) -> Identity:
         tenant=values.get(TENANT_HEADER, Identity().tenant),
         request_id=values.get(REQUEST_ID_HEADER, request_id),
         traceparent=values.get(TRACEPARENT_HEADER, ""),
+        audio_seconds_per_day=audio_limit(values.get(AUDIO_LIMIT_HEADER)),
     )

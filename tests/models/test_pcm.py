@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conch.contracts.errors import InvalidRequest
-from conch.models.pcm import speech_pcm
+from conch.models.pcm import milliseconds, speech_pcm
 
 
 def tone(rate, seconds=1.0, hertz=440.0):
@@ -56,3 +56,18 @@ def test_thirty_seconds_pass_and_one_sample_more_does_not():
 def test_integers_in_float_s_clothing_are_refused():
     with pytest.raises(InvalidRequest, match=r"pcm reaches 16384, floats lie between -1 and 1"):
         speech_pcm(tone(16_000) * 32_768, 16_000, 30)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rates", "expected"),
+    [
+        (np.zeros((1, 16_000), np.int16), [16_000], 1000),
+        (np.zeros((2, 16_000), np.float32), [16_000, 8_000], 3000),
+        (np.zeros((1, 1), np.int16), [48_000], 1),
+        (np.zeros((1, 0), np.int16), [16_000], 0),
+        (np.zeros((3, 16_000), np.int16), [0, -16_000, 2**31 - 1], 0),
+    ],
+    ids=["a second", "rows of two rates", "a part of a millisecond", "nothing", "rates that are refused"],
+)
+def test_audio_is_as_long_as_its_rate_says(samples, rates, expected):
+    assert milliseconds(samples, np.array(rates, np.int32)[:, np.newaxis]) == expected

@@ -13,6 +13,7 @@ from conch.models.base import ModelContext, Row, scalar, strings
 from conch.models.decoder import Decoded
 from conch.models.silero import Silero
 from conch.models.tokens import Tokens
+from conch.models.vad import Vad
 from conch.models.whisper import Whisper
 
 COMMAND = "Summon the maintenance team to the loading dock."
@@ -304,3 +305,11 @@ def copy_without(source: Path, folder: Path, missing: str) -> Path:
         elif path.name != missing:
             (folder / path.name).symlink_to(path.resolve())
     return folder
+
+
+def test_whisper_counts_the_audio_it_is_handed_and_the_vad_none():
+    second = {"sample_rate": np.array([[16_000]], np.int32)}
+    assert Whisper.audio_ms({"pcm16": np.zeros((1, 24_000), np.int16), **second}) == 1500
+    assert Whisper.audio_ms({"pcm": np.zeros((1, 24_000), np.float32), **second}) == 1500
+    assert Whisper.audio_ms(second) == 0
+    assert Vad.audio_ms({"pcm": np.zeros((1, 512), np.float32)}) == 0

@@ -5,10 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER, Identity
+from conch.contracts.identity import (
+    AUDIO_LIMIT_HEADER,
+    REQUEST_ID_HEADER,
+    TENANT_HEADER,
+    TRACEPARENT_HEADER,
+    Identity,
+)
 from conch.triton.identity import read_identity
 
-HEADERS = (TENANT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER)
+HEADERS = (TENANT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER, AUDIO_LIMIT_HEADER)
 
 
 def parameters(*pairs: tuple[str, object]) -> str:
@@ -24,6 +30,14 @@ def test_forwarded_headers_are_the_identity():
 @pytest.mark.parametrize("nothing", ["", "{}"])
 def test_without_headers_the_caller_is_the_default_tenant(nothing):
     assert read_identity(nothing, "") == Identity("default", "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("3600", 3600), ("0", 0), ("", 0), ("-1", 0), ("1e9", 0), ("lots", 0), ("1.5", 0), ("٣", 0), ("9" * 400, 0)],
+)
+def test_a_limit_of_audio_that_is_no_whole_number_allows_none(text, limit):
+    assert read_identity(parameters((AUDIO_LIMIT_HEADER, text)), "").audio_seconds_per_day == limit
 
 
 def test_triton_s_request_id_is_used_where_no_header_names_one():

@@ -6,6 +6,7 @@
     calls_per_second = 50              # default: no limit
     burst = 100                        # default: as calls_per_second
     calls_at_once = 16                 # default: no limit
+    audio_seconds_per_day = 3600       # default: no limit; see docs/edge.md for what counts
 
 A key names its tenant; a tenant that is not in the file may call nothing. "default", the tenant of calls without a
 key, is always there: every model, streams, no limits, unless the file says otherwise.
@@ -39,6 +40,8 @@ class Tenant:
     burst: int | None = None
     """Calls that a quiet tenant may send at once; None: as many as in a second."""
     calls_at_once: int | None = None
+    audio_seconds_per_day: int | None = None
+    """Counted by the models that transcribe; a day is one in UTC."""
 
     @classmethod
     def decode(cls, name: str, table: Any) -> Self:
@@ -56,6 +59,7 @@ class Tenant:
             _count(name, "calls_per_second", table.get("calls_per_second")),
             _count(name, "burst", table.get("burst")),
             _count(name, "calls_at_once", table.get("calls_at_once")),
+            _count(name, "audio_seconds_per_day", table.get("audio_seconds_per_day")),
         )
         if tenant.burst is not None and tenant.calls_per_second is None:
             raise InvalidRequest(f"tenants.{name} has burst = {tenant.burst} without calls_per_second")

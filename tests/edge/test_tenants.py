@@ -17,9 +17,10 @@ def test_a_tenant_is_read_with_everything_it_may() -> None:
         calls_per_second = 50
         burst = 100
         calls_at_once = 16
+        audio_seconds_per_day = 3600
         """
     )
-    assert tenants["acme"] == Tenant("acme", ("intent", "whisper"), True, 50, 100, 16)
+    assert tenants["acme"] == Tenant("acme", ("intent", "whisper"), True, 50, 100, 16, 3600)
 
 
 def test_an_empty_table_calls_every_model_and_opens_no_stream() -> None:
@@ -49,7 +50,7 @@ def test_a_tenant_that_is_not_there_is_named_with_those_that_are() -> None:
         ("[tenants]\nacme = 3", "acme is not a table"),
         ("[tenants.'Bad Name']", "'Bad Name' is not named with"),
         ("[tenants.'*']", "is not named with"),
-        ("[tenants.acme]\nmodel = []", "has model; there are burst, calls_at_once"),
+        ("[tenants.acme]\nmodel = []", "has model; there are audio_seconds_per_day, burst, calls_at_once"),
         ("[tenants.acme]\nmodels = 'sum'", "models is 'sum'"),
         ("[tenants.acme]\nmodels = ['a b']", "not a list of models' names"),
         ("[tenants.acme]\nmodels = ['a', '*']", "not a list of models' names"),
@@ -58,6 +59,7 @@ def test_a_tenant_that_is_not_there_is_named_with_those_that_are() -> None:
         ("[tenants.acme]\ncalls_per_second = 0", "calls_per_second is 0"),
         ("[tenants.acme]\ncalls_per_second = 0.5", "calls_per_second is 0.5"),
         ("[tenants.acme]\ncalls_at_once = true", "calls_at_once is True"),
+        ("[tenants.acme]\naudio_seconds_per_day = 1.5", "audio_seconds_per_day is 1.5"),
         ("[tenants.acme]\nburst = 5", "burst = 5 without calls_per_second"),
     ],
 )

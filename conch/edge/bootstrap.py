@@ -52,6 +52,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "max_streams": limits.max_streams,
         "brackets": _read("brackets.lua"),
         "too_large": too_large_text(limits),
+        "too_much_lua": _read("too_much.lua"),
         "kserve_descriptor": base64.b64encode(kserve.descriptor()).decode(),
         "named_model": kserve.extractions(),
         "named_model_matcher": skipping_all_but(kserve.LOAD),

@@ -11,6 +11,7 @@ from typing import Any
 from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
 from conch.edge.access import model_filters
+from conch.edge.audio import answer_filter, limit_headers
 from conch.edge.clusters import Target, cluster_name
 from conch.edge.discovery import Resource, type_url
 from conch.edge.settings import Limits
@@ -115,12 +116,13 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
             _to(tenant, "gateway.http", {"prefix": "/"}, Target.GATEWAY_HTTP, STREAMS, UNSENT),
         ],
         # Said twice: this is what a model sees, whatever came before.
-        "request_headers_to_add": [_header(TENANT_HEADER, tenant.name)],
+        "request_headers_to_add": [_header(TENANT_HEADER, tenant.name), *limit_headers(tenant)],
         "typed_per_filter_config": {
             "size": {"@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"), "disabled": True},
             "json": {"@type": type_url(_LUA), "disabled": True},
             **model_filters(tenant),
             **_rate(tenant),
+            **answer_filter(tenant),
         },
     }
 

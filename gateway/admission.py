@@ -15,6 +15,11 @@ class Admission:
         self._running = 0
 
     @property
+    def what(self) -> str:
+        """That there may be too many of."""
+        return self._what
+
+    @property
     def running(self) -> int:
         return self._running
 

@@ -12,6 +12,7 @@ import uvicorn
 from conch.clients.inference import Inference
 from conch.clients.triton import TritonInference
 from conch.contracts.errors import Unavailable
+from conch.tracing import spans_to
 from gateway.addresses import Addresses, address_of, bound
 from gateway.admission import Admission
 from gateway.embedding import TextEmbedding
@@ -42,17 +43,19 @@ class Gateway:
 
     def __init__(self, settings: Settings, inference: Inference) -> None:
         metrics = Metrics(shared=settings.processes > 1)
-        observed = ObservedInference(inference, metrics.stage)
+        self._spans = spans_to(settings.otlp_endpoint, "conch-gateway")
+        observed = ObservedInference(inference, metrics.asked, spans=self._spans)
         limits = _limits(settings)
         reception = Reception(
             _deadlines(settings),
             metrics,
             Admission(settings.max_calls),
             {"Transcribe": Admission(settings.max_transcriptions, "transcriptions")},
+            self._spans,
         )
         use_cases = UseCases(
             Transcription(observed, limits, metrics, in_flight=settings.transcription_in_flight),
-            CommandUnderstanding(observed, limits),
+            CommandUnderstanding(observed, limits, timed=metrics.stage),
             Speaking(observed, limits),
             TextEmbedding(observed, limits),
         )
@@ -93,6 +96,7 @@ class Gateway:
             await asyncio.sleep(settings.drain_notice_s)
             self._http.should_exit = True
             await self._grpc.stop(settings.drain_grace_s)
+        await asyncio.to_thread(self._spans.close)
         logger.info("drained")
 
 

@@ -6,13 +6,14 @@ way; processes.py sets it), and any one of them answers a scrape for all.
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from conch.contracts import metrics
-from conch.contracts.metrics import Kind, Metric
+from conch.contracts.labels import TenantLabels
+from conch.contracts.metrics import BUCKETS_S, Kind, Metric
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
+disable_created_metrics()  # type: ignore[no-untyped-call] # a gauge beside every counter, which nobody reads
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,16 +27,33 @@ class Metrics:
         self._request_seconds = self._made(metrics.REQUEST_SECONDS)
         self._stage_seconds = self._made(metrics.STAGE_SECONDS)
         self._audio_seconds = self._made(metrics.AUDIO_SECONDS)
+        self._refused = self._made(metrics.ADMISSION_REFUSED)
+        self._running = self._made(metrics.CALLS_RUNNING)
+        self._tenants = TenantLabels()
 
-    def finished(self, face: str, method: str, outcome: str, seconds: float) -> None:
-        self._requests.labels(face, method, outcome).inc()
-        self._request_seconds.labels(face, method).observe(seconds)
+    def started(self) -> None:
+        self._running.inc()
 
-    def stage(self, name: str, seconds: float) -> None:
-        self._stage_seconds.labels(name).observe(seconds)
+    def finished(self, face: str, method: str, tenant: str, outcome: str, seconds: float) -> None:
+        tenant = self._tenants.of(tenant)
+        self._running.dec()
+        self._requests.labels(face, method, tenant, outcome).inc()
+        self._request_seconds.labels(face, method, tenant).observe(seconds)
 
-    def transcribed(self, audio_s: float) -> None:
-        self._audio_seconds.inc(audio_s)
+    def refused(self, limit: str, tenant: str) -> None:
+        """`limit`: what there were too many of."""
+        self._refused.labels(limit, self._tenants.of(tenant)).inc()
+
+    def asked(self, model: str, tenant: str, seconds: float) -> None:
+        """A model has answered."""
+        self._stage_seconds.labels("infer", model, self._tenants.of(tenant)).observe(seconds)
+
+    def stage(self, name: str, tenant: str, seconds: float) -> None:
+        """What no model does."""
+        self._stage_seconds.labels(name, "", self._tenants.of(tenant)).observe(seconds)
+
+    def transcribed(self, tenant: str, audio_s: float) -> None:
+        self._audio_seconds.labels(self._tenants.of(tenant)).inc(audio_s)
 
     def exposition(self) -> bytes:
         registry = self._registry
@@ -47,4 +65,7 @@ class Metrics:
     def _made(self, metric: Metric) -> Any:
         if metric.kind is Kind.HISTOGRAM:
             return Histogram(metric.name, metric.help, metric.labels, registry=self._registry, buckets=BUCKETS_S)
+        if metric.kind is Kind.GAUGE:
+            # Of several processes, the sum over those that run.
+            return Gauge(metric.name, metric.help, metric.labels, registry=self._registry, multiprocess_mode="livesum")
         return Counter(metric.name, metric.help, metric.labels, registry=self._registry)

@@ -8,10 +8,11 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal
+from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal, TooMuch
 from conch.contracts.identity import Identity
+from conch.tracing import NoSpans, Span, Spans
 from gateway.admission import Admission
 from gateway.calls import Call, check_tenant, is_plain
 from gateway.metrics import Metrics
@@ -45,19 +46,24 @@ class Reception:
     all_calls: Admission
     calls: Mapping[str, Admission] = field(default_factory=dict)
     """By method, beside `all_calls`: those that cost more than others."""
+    spans: Spans = field(default_factory=NoSpans)
 
     @contextlib.asynccontextmanager
     async def call(self, face: str, method: str, identity: Identity, deadline_s: float | None) -> AsyncIterator[Call]:
         """Raises ConchError only, whatever happens inside; `deadline_s` None is the method's own."""
         started = time.monotonic()
         allowed_s = self.deadlines.of(method) if deadline_s is None else deadline_s
+        tenant = identity.tenant if is_plain(identity.tenant) else "?"
+        span = self._span(face, method, tenant, identity)
+        identity = replace(identity, traceparent=span.traceparent)
         call = Call(identity, started + allowed_s)
         outcome = "ok"
+        self.metrics.started()
         try:
             check_tenant(identity)
             with contextlib.ExitStack() as running:
                 for admission in self._admissions(method):
-                    running.enter_context(admission.admitted())
+                    self._admit(running, admission, tenant)
                 async with asyncio.timeout(allowed_s):
                     yield call
         except TimeoutError:
@@ -74,20 +80,33 @@ class Reception:
             raise
         except Exception:
             outcome = Internal.__name__
-            logger.exception("a bug in %s, request %s", method, identity.request_id)
+            logger.exception("a bug in %s, request %s, trace %s", method, identity.request_id, identity.trace_id)
             raise Internal("internal error") from None
         finally:
             seconds = time.monotonic() - started
-            self.metrics.finished(face, method, outcome, seconds)
+            self.metrics.finished(face, method, tenant, outcome, seconds)
+            span.end("" if outcome == "ok" else outcome)
             logger.info(
-                "call face=%s method=%s request_id=%s tenant=%s outcome=%s seconds=%.3f",
+                "call face=%s method=%s request_id=%s trace_id=%s tenant=%s outcome=%s seconds=%.3f",
                 face,
                 method,
                 identity.request_id,
-                identity.tenant if is_plain(identity.tenant) else "?",
+                identity.trace_id,
+                tenant,
                 outcome,
                 seconds,
             )
+
+    def _admit(self, running: contextlib.ExitStack, admission: Admission, tenant: str) -> None:
+        try:
+            running.enter_context(admission.admitted())
+        except TooMuch:
+            self.metrics.refused(admission.what, tenant)
+            raise
+
+    def _span(self, face: str, method: str, tenant: str, identity: Identity) -> Span:
+        attributes = {"conch.face": face, "conch.tenant": tenant, "conch.request_id": identity.request_id}
+        return self.spans.start(method, identity.traceparent, kind="server", attributes=attributes)
 
     def _admissions(self, method: str) -> list[Admission]:
         return [self.all_calls, self.calls[method]] if method in self.calls else [self.all_calls]

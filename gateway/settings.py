@@ -79,5 +79,14 @@ class Settings(BaseSettings):
     drain_grace_s: float = Field(default=15.0, ge=0)
     """Then running calls may end within this time."""
 
+    otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Where spans go by OTLP over gRPC, as http://127.0.0.1:4317; empty: nowhere. OpenTelemetry's own variable."""
+
+    scrape_tritons: tuple[str, ...] = ()
+    """host:port of every Triton's metrics, as a JSON list: /metrics/all has them beside the gateway's own."""
+
+    scrape_edge: str = ""
+    """host:port of the edge's metrics listener, whose own numbers /metrics/all has too; empty: there is no edge."""
+
     log_level: str = "INFO"
     """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

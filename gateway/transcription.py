@@ -74,7 +74,7 @@ class Transcription:
             finally:
                 await transcript.cancel()
             yield transcript.progress(file.read_s)
-            self._metrics.transcribed(file.read_s)
+            self._metrics.transcribed(call.identity.tenant, file.read_s)
             yield transcript.summary()
 
     async def _pieces(self, file: AudioFile, call: Call) -> AsyncGenerator[tuple[list[Piece], float], None]:

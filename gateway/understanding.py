@@ -1,6 +1,7 @@
 """What a command asks for, spoken or written, and whether to act on it."""
 
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 
 from conch.clients.inference import Arrays, Inference, text_column
@@ -13,10 +14,20 @@ from gateway.calls import Call
 from gateway.limits import Limits
 from gateway.recognition import Expectation, asked, scores_of, speech_inputs
 
+Timed = Callable[[str, str, float], None]
+"""Told a stage that is no model's, the tenant, and its seconds."""
+
 
 class CommandUnderstanding:
-    def __init__(self, inference: Inference, limits: Limits, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> None:
+    def __init__(
+        self,
+        inference: Inference,
+        limits: Limits,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+        timed: Timed = lambda stage, tenant, seconds: None,
+    ) -> None:
         self._inference = inference
+        self._timed = timed
         self._limits = limits
         self._thresholds = thresholds
 
@@ -35,7 +46,7 @@ class CommandUnderstanding:
         watch = _Stopwatch()
         async with audio.opened(source, self._limits.command_s, raw) as file:
             pcm = await audio.whole(file)
-        watch.lap("decode")
+        self._timed("decode", call.identity.tenant, watch.lap("decode"))
         inputs = speech_inputs(pcm[: self._limits.command_samples], expectation)
         answer = await asked(self._inference, "voice_command", inputs, call.asked_by_somebody())
         watch.lap("voice_command")
@@ -67,7 +78,9 @@ class _Stopwatch:
         self.stages: list[Stage] = []
         self._at = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: str) -> float:
+        """Its seconds."""
         now = time.perf_counter()
-        self.stages.append(Stage(name, (now - self._at) * 1000))
-        self._at = now
+        seconds, self._at = now - self._at, now
+        self.stages.append(Stage(name, seconds * 1000))
+        return seconds

@@ -18,6 +18,9 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
+BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
+"""Of every histogram of seconds: from a small model's answer to an hour's recording."""
+
 # Exported by Triton on behalf of our python models.
 MODEL_EXECUTIONS = Metric(
     "conch_model_executions_total", Kind.COUNTER, "Batches that a model executed.", ("model", "version")
@@ -34,23 +37,60 @@ MODEL_REFUSED = Metric(
     "Requests a model answered with an error, by the error's class.",
     ("model", "version", "reason"),
 )
+MODEL_REQUEST_SECONDS = Metric(
+    "conch_model_request_seconds",
+    Kind.HISTOGRAM,
+    "Seconds that a model had a request, in whatever batch it came; the wait in Triton's queue is not in it.",
+    ("model", "version", "tenant"),
+)
 
 # Exported by the gateway.
 REQUESTS = Metric(
-    "conch_requests_total", Kind.COUNTER, "Finished calls, by face, method and outcome.", ("face", "method", "outcome")
+    "conch_requests_total",
+    Kind.COUNTER,
+    "Finished calls, by face, method, tenant and outcome.",
+    ("face", "method", "tenant", "outcome"),
 )
 REQUEST_SECONDS = Metric(
-    "conch_request_seconds", Kind.HISTOGRAM, "Seconds from a call's arrival to its last answer.", ("face", "method")
+    "conch_request_seconds",
+    Kind.HISTOGRAM,
+    "Seconds from a call's arrival to its last answer.",
+    ("face", "method", "tenant"),
 )
-STAGE_SECONDS = Metric("conch_stage_seconds", Kind.HISTOGRAM, "Seconds spent in one stage of a call.", ("stage",))
-AUDIO_SECONDS = Metric("conch_audio_seconds_total", Kind.COUNTER, "Seconds of audio transcribed.")
+STAGE_SECONDS = Metric(
+    "conch_stage_seconds",
+    Kind.HISTOGRAM,
+    "Seconds spent in one stage of a call; infer is one call to a model, its queue included.",
+    ("stage", "model", "tenant"),
+)
+AUDIO_SECONDS = Metric("conch_audio_seconds_total", Kind.COUNTER, "Seconds of audio transcribed.", ("tenant",))
+ADMISSION_REFUSED = Metric(
+    "conch_admission_refused_total",
+    Kind.COUNTER,
+    "Calls refused at once because too many were running, by what there were too many of.",
+    ("limit", "tenant"),
+)
+CALLS_RUNNING = Metric("conch_calls_running", Kind.GAUGE, "Calls that are running now.")
+SCRAPE_UP = Metric(
+    "conch_scrape_up",
+    Kind.GAUGE,
+    "Whether a part of the one scrape page could be read, 1 or 0.",
+    ("part", "server"),
+)
 
 ALL = (
     MODEL_EXECUTIONS,
     MODEL_ROWS,
     MODEL_REFUSED,
+    MODEL_REQUEST_SECONDS,
     REQUESTS,
     REQUEST_SECONDS,
     STAGE_SECONDS,
     AUDIO_SECONDS,
+    ADMISSION_REFUSED,
+    CALLS_RUNNING,
+    SCRAPE_UP,
 )
+
+OF_MODELS = tuple(metric for metric in ALL if metric.name.startswith("conch_model_"))
+"""On Triton's own page, where a histogram is three families of counters: see conch/triton/counts.py."""

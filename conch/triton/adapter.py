@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from conch.contracts import metrics
 from conch.contracts.errors import Cancelled, ConchError, Internal, InvalidRequest
 from conch.contracts.identity import ANONYMOUS, Identity
 from conch.contracts.refusals import kind_of, refusal_of
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
+from conch.tracing import ENDPOINT_VARIABLE, spans_to
 from conch.triton.batching import Answer, Call, blamed, run
+from conch.triton.counts import Counts, Series
 from conch.triton.identity import read_identity
+from conch.triton.sending import Sending
 from conch.triton.tensors import from_triton, refuse_numpy, to_triton
+from conch.triton.watch import Moment, Watch, asked_by
 
 
 class TritonModel:
@@ -38,7 +42,11 @@ class TritonModel:
             self._model = self.model_class.load(_context(args, config))
         except ConchError as error:
             raise pb_utils.TritonModelException(f"model {self._name}: {error.message}") from error
-        self._counts = _Counts(self._name, args["model_version"])
+        self._counts = Counts(self._name, args["model_version"])
+        spans = spans_to(os.environ.get(ENDPOINT_VARIABLE, ""), "conch-models")
+        self._watch = Watch(self._name, args["model_version"], self._counts, spans)
+        self._sending = Sending(self._counts, _ServerMetrics().increment)
+        self._sending.start()
 
     def execute(self, requests: Sequence[Any]) -> list[Any] | None:
         if isinstance(self._model, StreamingModel):
@@ -51,17 +59,20 @@ class TritonModel:
 
     def finalize(self) -> None:
         self._model.close()
+        self._sending.close()
+        self._watch.close()
 
     def _answer(self, model: StackedModel | RaggedModel, requests: Sequence[Any]) -> list[Any]:
+        begun = Moment()
         read = [self._read(request) for request in requests]
         calls = [call for call in read if isinstance(call, Call)]
-        answers = iter(run(model, calls, self._counts.executed))
-        return [
-            self._response(next(answers), call.batch) if isinstance(call, Call) else self._refusal(call)
-            for call in read
-        ]
+        answers = run(model, calls, self._counts.executed)
+        responses = iter([self._response(answer, call.batch) for answer, call in zip(answers, calls, strict=True)])
+        self._watch.answered(begun, calls, answers)
+        return [next(responses) if isinstance(call, Call) else self._refusal(call) for call in read]
 
     def _stream(self, model: StreamingModel, request: Any) -> None:
+        begun = Moment()
         sender = request.get_response_sender()
         call = self._read(request)
         try:
@@ -81,14 +92,20 @@ class TritonModel:
             # In one message, and nothing after it: a caller's header `triton_grpc_error` ends its stream with an error,
             # and what is sent after that can end the server (SIGSEGV in 2.51).
             sender.send(self._stream_refusal(refusal), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            ended: Answer = refusal
         else:
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            ended = {}
+        if isinstance(call, Call):
+            self._watch.answered(begun, [call], [ended])
 
     def _read(self, request: Any) -> Call | ConchError:
         """The call with a batch dimension, whether Triton batches this model or not."""
         identity = ANONYMOUS
         try:
             identity = _identity(request)
+            if self._watch.traces:
+                identity = asked_by(identity, request.trace().get_context())
             arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             if not self._batched:
                 arrays = {name: array[np.newaxis] for name, array in arrays.items()}
@@ -127,35 +144,27 @@ class TritonModel:
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"model {self._name}: {message}", code))
 
 
-class _Counts:
-    """Metrics of one model's instance, on Triton's own /metrics."""
+class _ServerMetrics:
+    """Counters on Triton's own /metrics, made when they are first stepped."""
 
     # Triton refuses a family that one process registers twice, and keeps it while an instance holds it.
     _families: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, model: str, version: str) -> None:
-        self._labels = {"model": model, "version": version}
-        self._executions = self._family(metrics.MODEL_EXECUTIONS).Metric(labels=self._labels)
-        self._rows = self._family(metrics.MODEL_ROWS).Metric(labels=self._labels)
-        self._refused: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self._metrics: dict[Series, Any] = {}
 
-    def executed(self, rows: int) -> None:
-        self._executions.increment(1)
-        self._rows.increment(rows)
-
-    def refused(self, reason: str) -> None:
-        if reason not in self._refused:
-            labels = {**self._labels, "reason": reason}
-            self._refused[reason] = self._family(metrics.MODEL_REFUSED).Metric(labels=labels)
-        self._refused[reason].increment(1)
+    def increment(self, series: Series, value: float) -> None:
+        if series not in self._metrics:
+            self._metrics[series] = self._family(series).Metric(labels=dict(series.labels))
+        self._metrics[series].increment(value)
 
     @classmethod
-    def _family(cls, metric: metrics.Metric) -> Any:
-        if metric.name not in cls._families:
-            cls._families[metric.name] = pb_utils.MetricFamily(
-                name=metric.name, description=metric.help, kind=pb_utils.MetricFamily.COUNTER
+    def _family(cls, series: Series) -> Any:
+        if series.family not in cls._families:
+            cls._families[series.family] = pb_utils.MetricFamily(
+                name=series.family, description=series.help, kind=pb_utils.MetricFamily.COUNTER
             )
-        return cls._families[metric.name]
+        return cls._families[series.family]
 
 
 def _identity(request: Any) -> Identity:

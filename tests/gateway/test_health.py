@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def observed(models: InProcessInference, clock: Clock) -> ObservedInference:
-    return ObservedInference(models, lambda model, seconds: None, clock)
+    return ObservedInference(models, lambda model, tenant, seconds: None, clock)
 
 
 @pytest.fixture

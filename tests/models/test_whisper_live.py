@@ -13,6 +13,7 @@ from conch.clients.inference import text_column
 from conch.clients.triton import TritonInference
 from conch.contracts import metrics
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound
+from tests.settling import settled
 
 SENTENCES = (
     "Turn on the light.",
@@ -51,9 +52,12 @@ def noise(seconds=3.0):
 
 
 async def counted(server, metric):
-    """The metric's value for whisper."""
-    async with httpx.AsyncClient() as http:
-        page = (await http.get(f"http://{server.metrics}/metrics")).text
+    """The metric's value for whisper, when it has reached the server."""
+    return await asyncio.to_thread(settled, lambda: told(server, metric))
+
+
+def told(server, metric):
+    page = httpx.get(f"http://{server.metrics}/metrics").text
     lines = [line for line in page.splitlines() if line.startswith(metric.name + "{") and 'model="whisper"' in line]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 

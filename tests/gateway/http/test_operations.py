@@ -50,21 +50,27 @@ async def test_metrics_are_those_of_the_one_list(http: httpx.AsyncClient) -> Non
     await http.post("/transcribe", content=wav(said("call")))
     families = {family.name: family for family in text_string_to_metric_families((await http.get("/metrics")).text)}
     known = {metric.name.removesuffix("_total"): metric for metric in metrics.ALL}
-    ours = {name for name in families if not name.endswith("_created")}
-    assert ours == {"conch_requests", "conch_request_seconds", "conch_stage_seconds", "conch_audio_seconds"}
-    assert all(families[name].documentation == known[name].help for name in ours)
+    assert set(families) == {
+        "conch_requests",
+        "conch_request_seconds",
+        "conch_stage_seconds",
+        "conch_audio_seconds",
+        "conch_admission_refused",
+        "conch_calls_running",
+    }
+    assert all(families[name].documentation == known[name].help for name in families)
     counts = {
-        tuple(sample.labels.values()): sample.value
+        tuple(sample.labels[name] for name in metrics.REQUESTS.labels): sample.value
         for sample in families["conch_requests"].samples
         if sample.name == "conch_requests_total"
     }
     assert counts == {
-        ("http", "Understand", "ok"): 1.0,
-        ("http", "Understand", "InvalidRequest"): 1.0,
-        ("http", "Transcribe", "ok"): 1.0,
+        ("http", "Understand", "default", "ok"): 1.0,
+        ("http", "Understand", "default", "InvalidRequest"): 1.0,
+        ("http", "Transcribe", "default", "ok"): 1.0,
     }
-    stages = {sample.labels["stage"] for sample in families["conch_stage_seconds"].samples if "stage" in sample.labels}
-    assert stages == {"intent", "vad", "whisper"}
+    stages = {(sample.labels["stage"], sample.labels["model"]) for sample in families["conch_stage_seconds"].samples}
+    assert stages == {("infer", "intent"), ("infer", "vad"), ("infer", "whisper")}
     audio = [sample.value for sample in families["conch_audio_seconds"].samples if sample.name.endswith("_total")]
     assert audio == [pytest.approx(3.0)]
 

@@ -1,0 +1,94 @@
+"""What one instance of a model counts: added up here, taken now and then to be sent to Triton.
+
+A step of one of Triton's metrics is a round trip from the stub to the server (20-60 µs in 2.51), so a batch makes none.
+Triton's own histograms take one value a round trip; ours are counters, as Prometheus stores any histogram: `…_bucket`
+with `le`, `…_sum` and `…_count`, which add up over batches and over instances.
+"""
+
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from conch.contracts import metrics
+from conch.contracts.labels import TenantLabels
+from conch.contracts.metrics import BUCKETS_S, Metric
+
+BOUNDS = (*(f"{bound:g}" for bound in BUCKETS_S), "+Inf")
+"""Of the buckets, as `le` says them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One counter of Triton's page."""
+
+    family: str
+    help: str
+    labels: tuple[tuple[str, str], ...]
+
+
+class Counts:
+    """Used by the thread that serves and by the one that sends."""
+
+    def __init__(self, model: str, version: str) -> None:
+        self._labels = {"model": model, "version": version}
+        self._tenants = TenantLabels()
+        self._lock = threading.Lock()
+        self.changed = threading.Event()
+        self._clear()
+
+    def executed(self, rows: int) -> None:
+        with self._lock:
+            self._executions += 1
+            self._rows += rows
+        self.changed.set()
+
+    def refused(self, reason: str) -> None:
+        """`reason` is the name of one of our error classes."""
+        with self._lock:
+            self._refused[reason] += 1
+        self.changed.set()
+
+    def answered(self, tenants: Iterable[str], seconds: float) -> None:
+        """The requests of one batch, each by its tenant."""
+        bucket = bisect_left(BUCKETS_S, seconds)
+        with self._lock:
+            for label in map(self._tenants.of, tenants):
+                self._buckets[label][bucket] += 1
+                self._seconds[label] += seconds
+        self.changed.set()
+
+    def take(self) -> Mapping[Series, float]:
+        """What has been counted since the last time, in the order to be sent: no bucket ever passes a wider one."""
+        with self._lock:
+            taken = {series: value for series, value in self._all().items() if value}
+            self._clear()
+        return taken
+
+    def _clear(self) -> None:
+        self._executions = 0
+        self._rows = 0
+        self._refused: dict[str, int] = defaultdict(int)
+        self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * len(BOUNDS))
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def _all(self) -> dict[Series, float]:
+        counted: dict[Series, float] = {
+            self._series(metrics.MODEL_EXECUTIONS): self._executions,
+            self._series(metrics.MODEL_ROWS): self._rows,
+        }
+        for reason, count in self._refused.items():
+            counted[self._series(metrics.MODEL_REFUSED, reason=reason)] = count
+        whole = metrics.MODEL_REQUEST_SECONDS
+        for tenant, buckets in self._buckets.items():
+            upto = list(accumulate(buckets))
+            for bound, count in zip(reversed(BOUNDS), reversed(upto), strict=True):
+                counted[self._series(whole, "_bucket", tenant=tenant, le=bound)] = count
+            counted[self._series(whole, "_sum", tenant=tenant)] = self._seconds[tenant]
+            counted[self._series(whole, "_count", tenant=tenant)] = upto[-1]
+        return counted
+
+    def _series(self, metric: Metric, part: str = "", **labels: str) -> Series:
+        return Series(metric.name + part, metric.help, tuple({**self._labels, **labels}.items()))

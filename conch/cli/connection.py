@@ -1,5 +1,6 @@
-"""Find the running stack's gateway for a command."""
+"""Find the running stack for a command."""
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,18 +10,27 @@ import typer
 
 from conch.cli.console import NO_STACK, err, reporting_errors
 from conch.clients.gateway import GatewayClient
-from conch.contracts.errors import Unavailable
-from conch.stack.state import NoStack, running_stack
+from conch.contracts.errors import Unauthenticated, Unavailable
+from conch.edge.exposure import Exposure
+from conch.edge.settings import Address
+from conch.stack.service import HOST
+from conch.stack.state import NoStack, StackStatus, StateFolder, default_root, running_stack
 
 State = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="The stack's state folder.", envvar="CONCH_STATE", show_default=False),
 ]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key", metavar="KEY", help="As conch keys create prints it.", envvar="CONCH_API_KEY", show_default=False
+    ),
+]
 
 
 @contextmanager
-def connected(state: Path | None) -> Iterator[GatewayClient]:
-    """A client of the stack in `state`; exits 3 where none runs and 1 on any of our errors."""
+def connected(state: Path | None, key: str = "") -> Iterator[GatewayClient]:
+    """A client of the stack in `state`, through its edge; exits 3 where none runs and 1 on any of our errors."""
     with reporting_errors():
         try:
             stack = running_stack(state)
@@ -29,5 +39,17 @@ def connected(state: Path | None) -> Iterator[GatewayClient]:
             raise typer.Exit(NO_STACK) from None
         if "gateway" not in stack.services:
             raise Unavailable("the stack runs without a gateway; start it without --only, or with --only gateway")
-        with GatewayClient(stack.services["gateway"].addresses["grpc"]) as client:
-            yield client
+        with GatewayClient(_address(stack, StateFolder(state or default_root())), key) as client:
+            try:
+                yield client
+            except Unauthenticated as error:
+                raise Unauthenticated(f"{error.message}; give a key by --key or in CONCH_API_KEY") from None
+
+
+def _address(stack: StackStatus, folder: StateFolder) -> str:
+    """The edge's; the gateway's own where the edge speaks TLS: its certificate is for the names that others know."""
+    if Exposure.read(folder.root / "edge.toml").tls is not None:
+        return stack.services["gateway"].addresses["grpc"]
+    edge = Address.parse(stack.services["edge"].addresses["grpc"])
+    # Where it listens everywhere, it listens here too.
+    return str(Address(HOST, edge.port)) if ipaddress.ip_address(edge.host).is_unspecified else str(edge)

@@ -16,7 +16,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from conch.cli.connection import connected
+from conch.cli.connection import Key, connected
 from conch.cli.console import FAILED, err, out
 from conch.cli.speak import save_wav
 from conch.clients.gateway import GatewayClient
@@ -50,11 +50,12 @@ def demo(
     state: Annotated[
         Path | None, typer.Option("--state", metavar="DIR", help="State folder of the demo's stack.")
     ] = None,
+    key: Key = "",
 ) -> None:
     """Start a stack, send a spoken command through it, show what was made of it, stop the stack."""
     # Beside the default stack's folder, not in it: a stack that runs already is left alone.
     root = state or default_root().with_name(default_root().name + "-demo")
-    with _own_stack(root), connected(root) as gateway:
+    with _own_stack(root), connected(root, key) as gateway:
         watch = Stopwatch()
         audio = _read(file) if file else _spoken_command(gateway, watch)
         understood = watch.time("understand, whole call", lambda: gateway.understand_audio(audio))
@@ -68,7 +69,7 @@ def demo(
 def _own_stack(root: Path) -> Iterator[None]:
     conch = [sys.executable, "-m", "conch.cli"]
     start = time.perf_counter()
-    with err.status("starting Redis, Triton and the gateway"):
+    with err.status("starting Redis, Triton, the edge and the gateway"):
         up = subprocess.run([*conch, "up", "--detach", "--state", str(root)], check=False)
     if up.returncode != 0:
         raise typer.Exit(up.returncode)

@@ -5,17 +5,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from conch.cli.connection import State, connected
+from conch.cli.connection import Key, State, connected
 from conch.cli.console import out, print_json
 
 
 def embed(
     texts: Annotated[list[str], typer.Argument(help="One vector each.", metavar="TEXT…")],
     state: State = None,
+    key: Key = "",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a text, with its vector.")] = False,
 ) -> None:
     """Print how alike texts are (cosine), or with --json their vectors."""
-    with connected(state) as gateway:
+    with connected(state, key) as gateway:
         vectors = gateway.embed(texts)
     if json:
         for text, vector in zip(texts, vectors, strict=True):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from conch.cli.connection import State, connected
+from conch.cli.connection import Key, State, connected
 from conch.cli.console import err, print_json
 from conch.contracts.errors import Internal, InvalidRequest
 from conch.contracts.voice import SpokenSentence
@@ -17,11 +17,12 @@ def speak(
     text: Annotated[str, typer.Argument(help="What to say.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.wav", help="Where to save the speech.")],
     state: State = None,
+    key: Key = "",
     length_scale: Annotated[float, typer.Option(help="2.0 is half as fast as the voice's own pace.")] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Save a text as speech: 16-bit mono WAV."""
-    with connected(state) as gateway, err.status("speaking"):
+    with connected(state, key) as gateway, err.status("speaking"):
         sentences = list(gateway.speak(text, length_scale=length_scale))
         seconds = save_wav(output, sentences)
     if json:

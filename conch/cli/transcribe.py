@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from conch.cli.connection import State, connected
+from conch.cli.connection import Key, State, connected
 from conch.cli.console import FAILED, err, print_json
 from conch.clients.gateway import GatewayClient
 from conch.contracts import voice
@@ -25,6 +25,7 @@ class Format(StrEnum):
 def transcribe(
     files: Annotated[list[Path], typer.Argument(help="WAV, FLAC, Ogg (Vorbis, Opus) or MP3.", metavar="FILE…")],
     state: State = None,
+    key: Key = "",
     language: Annotated[str, typer.Option(help="ISO 639-1, as en; detected where not given.")] = "",
     prompt: Annotated[str, typer.Option(help="Words to expect: names, places, jargon.")] = "",
     words: Annotated[bool, typer.Option("--words", help="Times of words too (shown by --json).")] = False,
@@ -38,7 +39,7 @@ def transcribe(
         raise typer.BadParameter("give one of --json, --srt and --vtt")
     form = chosen[0] if chosen else Format.TEXT
     failed = 0
-    with connected(state) as gateway:
+    with connected(state, key) as gateway:
         for file in files:
             try:
                 segments, summary = _transcribe(gateway, file, language, prompt, words)

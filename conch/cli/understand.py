@@ -5,17 +5,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from conch.cli.connection import State, connected
+from conch.cli.connection import Key, State, connected
 from conch.cli.console import out, print_json
 
 
 def understand(
     text: Annotated[str, typer.Argument(help="The command, as somebody would say it.")],
     state: State = None,
+    key: Key = "",
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Print the intent of a command, how sure we are, and the gate's decision."""
-    with connected(state) as gateway:
+    with connected(state, key) as gateway:
         understood = gateway.understand(text)
     if json:
         print_json(

@@ -1,6 +1,6 @@
 """Call our own gRPC services, blocking: values in and out, typed errors, a deadline on every call.
 
-with GatewayClient("127.0.0.1:8021") as gateway:
+with GatewayClient("127.0.0.1:8001") as gateway:
     for event in gateway.transcribe(Path("talk.wav").read_bytes()):
         ...
 """
@@ -34,8 +34,13 @@ from conch.contracts.voice import (
 
 T = TypeVar("T")
 
+Metadata = Sequence[tuple[str, str]]
+
 MAX_MESSAGE_BYTES = 256 * 2**20
 """Above every limit of the gateway, so that it is the gateway that refuses, by its own words."""
+
+API_KEY_HEADER = "x-api-key"
+"""Where the edge reads a key."""
 
 VOICE_SERVICE = "conch.voice.v1.Voice"
 TEXT_SERVICE = "conch.text.v1.Text"
@@ -44,7 +49,9 @@ TEXT_SERVICE = "conch.text.v1.Text"
 class GatewayClient:
     """One channel; safe to share between threads. Every method raises ConchError."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str = "") -> None:
+        """`address` is the edge's, or a gateway's own; `key` empty is none, for an edge that asks for none."""
+        self._key = key
         self._channel = grpc.insecure_channel(
             address,
             options=[
@@ -79,50 +86,54 @@ class GatewayClient:
     ) -> Iterator[TranscriptEvent]:
         """Events as they are ready; closing the iterator cancels the call."""
         request = voice_pb2.TranscribeRequest(audio=audio, language=language, prompt=prompt, with_words=with_words)
-        return _stream(self._voice.Transcribe, request, timeout_s, request_id, _transcript_event)
+        return _stream(self._voice.Transcribe, request, timeout_s, self._metadata(request_id), _transcript_event)
 
     def understand(self, text: str, *, timeout_s: float = 30.0, request_id: str = "") -> Understood:
         request = _built(lambda: voice_pb2.UnderstandRequest(text=text))
-        return _understood(_unary(self._voice.Understand, request, timeout_s, request_id))
+        return _understood(_unary(self._voice.Understand, request, timeout_s, self._metadata(request_id)))
 
     def understand_audio(
         self, audio: bytes, *, language: str = "", prompt: str = "", timeout_s: float = 60.0, request_id: str = ""
     ) -> Understood:
         """At most 30 seconds of audio."""
         request = voice_pb2.UnderstandRequest(audio=audio, language=language, prompt=prompt)
-        return _understood(_unary(self._voice.Understand, request, timeout_s, request_id))
+        return _understood(_unary(self._voice.Understand, request, timeout_s, self._metadata(request_id)))
 
     def speak(
         self, text: str, *, length_scale: float | None = None, timeout_s: float = 600.0, request_id: str = ""
     ) -> Iterator[SpokenSentence]:
         """Sentences as they are ready; `length_scale` None is the voice's own pace."""
         request = _built(lambda: voice_pb2.SpeakRequest(text=text, length_scale=length_scale))
-        return _stream(self._voice.Speak, request, timeout_s, request_id, _spoken)
+        return _stream(self._voice.Speak, request, timeout_s, self._metadata(request_id), _spoken)
 
     def embed(self, texts: Sequence[str], *, timeout_s: float = 60.0, request_id: str = "") -> npt.NDArray[np.float32]:
         """One unit-length row a text."""
         request = _built(lambda: text_pb2.EmbedRequest(texts=texts))
-        reply = _unary(self._text.Embed, request, timeout_s, request_id)
+        reply = _unary(self._text.Embed, request, timeout_s, self._metadata(request_id))
         return np.array([embedding.values for embedding in reply.embeddings], dtype=np.float32)
 
     def ready(self, service: str = "", *, timeout_s: float = 10.0) -> bool:
         """Whether the service can answer now, as the gateway's own probes say; "" is all of them."""
         request = health_pb2.HealthCheckRequest(service=service)
-        reply = _unary(self._health.Check, request, timeout_s, "")
+        reply = _unary(self._health.Check, request, timeout_s, self._metadata(""))
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
+    def _metadata(self, request_id: str) -> Metadata:
+        said = ((REQUEST_ID_HEADER, request_id), (API_KEY_HEADER, self._key))
+        return [(name, value) for name, value in said if value]
 
-def _unary(method: Callable[..., Any], request: object, timeout_s: float, request_id: str) -> Any:
+
+def _unary(method: Callable[..., Any], request: object, timeout_s: float, metadata: Metadata) -> Any:
     try:
-        return method(request, timeout=timeout_s, metadata=_metadata(request_id))
+        return method(request, timeout=timeout_s, metadata=metadata)
     except grpc.RpcError as error:
         raise _translated(error) from None
 
 
 def _stream(
-    method: Callable[..., Any], request: object, timeout_s: float, request_id: str, convert: Callable[[Any], T]
+    method: Callable[..., Any], request: object, timeout_s: float, metadata: Metadata, convert: Callable[[Any], T]
 ) -> Iterator[T]:
-    call = method(request, timeout=timeout_s, metadata=_metadata(request_id))
+    call = method(request, timeout=timeout_s, metadata=metadata)
     try:
         for reply in call:
             yield convert(reply)
@@ -130,10 +141,6 @@ def _stream(
         raise _translated(error) from None
     finally:
         call.cancel()
-
-
-def _metadata(request_id: str) -> list[tuple[str, str]]:
-    return [(REQUEST_ID_HEADER, request_id)] if request_id else []
 
 
 def _built(build: Callable[[], T]) -> T:

@@ -1,10 +1,12 @@
 """Every command against one running stack, as a user types it."""
 
 import json
+import os
 import subprocess
 import sys
 import wave
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +18,19 @@ SENTENCE = "Please summon the cleaning crew to aisle five."
 
 @pytest.fixture(scope="module")
 def conch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conch]:
-    """`conch("understand", "hi")` runs the command on a stack that is kept for this file."""
+    """`conch("understand", "hi")` runs the command, with a key, on a stack of this file that asks for one."""
     state = tmp_path_factory.mktemp("state")
 
-    def run(*arguments: str, state: Path = state) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, state: Path = state, key: str = "") -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "conch.cli", *arguments, "--state", str(state)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        environment = {**os.environ, "CONCH_API_KEY": key}
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
+    made = json.loads(run("keys", "create", "--json").stdout)
     up = run("up", "--detach")
     assert up.returncode == 0, up.stderr
     try:
-        yield run
+        yield partial(run, key=made["key"])
     finally:
         assert run("down").returncode == 0
 
@@ -100,6 +104,18 @@ def test_understand_refuses_no_text(conch):
     done = conch("understand", "")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("InvalidRequest: ")
+
+
+def test_without_a_key_the_edge_refuses_and_the_command_says_where_one_is_given(conch):
+    done = conch("understand", "hi", key="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Unauthenticated: ")
+    assert "--key or in CONCH_API_KEY" in done.stderr
+
+
+def test_a_key_may_be_given_with_the_command(conch):
+    made = json.loads(conch("keys", "create", "--json").stdout)["key"]
+    assert conch("understand", "hi", "--key", made, key="").returncode == 0
 
 
 def test_speak_saves_speech_that_is_understood_again(conch, tmp_path):

@@ -123,6 +123,14 @@ def test_a_transcript_comes_as_values_in_order(server: tuple[str, Scripted]) -> 
     assert scripted.metadata["x-conch-request-id"] == "me-1"
 
 
+def test_a_key_goes_with_every_call_and_none_with_none(server: tuple[str, Scripted]) -> None:
+    address, scripted = server
+    for key, sent in (("a.b.c", "a.b.c"), ("", None)):
+        with GatewayClient(address, key) as gateway:
+            list(gateway.transcribe(b"12345"))
+        assert scripted.metadata.get("x-api-key") == sent
+
+
 def test_an_error_in_the_middle_of_a_transcript_is_typed(server: tuple[str, Scripted]) -> None:
     with GatewayClient(server[0]) as gateway:
         events = gateway.transcribe(b"", prompt="break")

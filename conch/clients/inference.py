@@ -34,6 +34,8 @@ class CallOptions:
     deadline_s: float | None = None
     """Seconds from now; a call still queued by then does not run. None waits as long as the server's queue does."""
     traceparent: str = ""
+    audio_seconds_per_day: int | None = None
+    """The tenant's limit, which the models that transcribe hold; None is none."""
     version: str = ""
     """Of the model, as "2"; empty: the one that the server gives to callers who name none."""
 

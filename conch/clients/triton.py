@@ -24,7 +24,8 @@ from conch.clients.inference import (
 )
 from conch.clients.status import CODES, error_of
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch, Unavailable
-from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
+from conch.contracts.identity import AUDIO_LIMIT_HEADER, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
+from conch.contracts.retry_after import without_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ def _headers(call: CallOptions) -> dict[str, str]:
         TENANT_HEADER: call.tenant,
         REQUEST_ID_HEADER: call.request_id,
         TRACEPARENT_HEADER: call.traceparent,
+        AUDIO_LIMIT_HEADER: "" if call.audio_seconds_per_day is None else str(call.audio_seconds_per_day),
     }
     return {name: value for name, value in headers.items() if value}
 
@@ -179,6 +181,9 @@ def _decoded(output: Any, array: Array) -> Array:
 
 def _translated(model: str, status: str | None, message: str | None) -> ConchError:
     text = _without_request_id(message or "no reason was given")
+    told = without_retry_after(text)
+    if told.retry_after_s is not None:
+        return TooMuch(told.message, told.retry_after_s)
     for fragment, kind in _BY_MESSAGE:
         if fragment in text:
             return TooMuch(text, QUEUE_FULL_RETRY_S) if kind is TooMuch else kind(text)

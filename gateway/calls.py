@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from conch.clients.inference import CallOptions
 from conch.contracts.errors import DeadlineExceeded, InvalidRequest
-from conch.contracts.identity import ANONYMOUS, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER, Identity
+from conch.contracts.identity import (
+    ANONYMOUS,
+    AUDIO_LIMIT_HEADER,
+    REQUEST_ID_HEADER,
+    TENANT_HEADER,
+    TRACEPARENT_HEADER,
+    Identity,
+    audio_limit,
+)
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE
 
 FOREIGN_REQUEST_ID_HEADER = "x-request-id"
@@ -39,7 +47,14 @@ class Call:
         if remaining_s <= 0:
             raise DeadlineExceeded(f"the call's time is over, by {-remaining_s:.3f} s")
         identity = self.identity
-        return CallOptions(identity.request_id, identity.tenant, priority, remaining_s, identity.traceparent)
+        return CallOptions(
+            identity.request_id,
+            identity.tenant,
+            priority,
+            remaining_s,
+            identity.traceparent,
+            audio_seconds_per_day=identity.audio_seconds_per_day,
+        )
 
 
 def identify(headers: Mapping[str, str]) -> Identity:
@@ -50,6 +65,7 @@ def identify(headers: Mapping[str, str]) -> Identity:
         tenant=headers.get(TENANT_HEADER, ANONYMOUS.tenant),
         request_id=given if is_plain(given) else str(uuid.uuid4()),
         traceparent=traceparent if is_plain(traceparent) else "",
+        audio_seconds_per_day=audio_limit(headers.get(AUDIO_LIMIT_HEADER)),
     )
 
 

@@ -16,6 +16,9 @@ T = TypeVar("T")
 AWAY_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between tries while the server is away; it is given up after the last."""
 
+LONGEST_S = 30.0
+"""Of a wait that somebody asks for: a queue is empty by then, and what a day allows is not there before midnight."""
+
 
 async def patiently(ask: Callable[[CallOptions], Awaitable[T]], call: Call) -> T:
     """Asks again until the call's own time is over. What is asked must be safe to repeat."""
@@ -28,7 +31,7 @@ async def patiently(ask: Callable[[CallOptions], Awaitable[T]], call: Call) -> T
             # A queue holds a request for 30 seconds at most, however long the call may take.
             wait_s = 0.1
         except TooMuch as error:
-            if error.retry_after_s is None:
+            if error.retry_after_s is None or error.retry_after_s > LONGEST_S:
                 raise
             wait_s = error.retry_after_s
         except Unavailable as error:

@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
+from math import inf
 from typing import BinaryIO
 
 import numpy as np
 
 from conch.clients.inference import Inference
+from conch.contracts.errors import TooMuch
 from conch.contracts.specs import SPEECH_RATE
 from conch.contracts.voice import Progress, Segment, TranscriptEvent, TranscriptSummary, Word
 from gateway import audio
@@ -71,6 +73,8 @@ class Transcription:
                         yield transcript.progress(decided_s)
                 async for event in transcript.until(0):
                     yield event
+            except TooMuch as error:
+                raise TooMuch(f"{error.message}; {transcript.told()}", error.retry_after_s) from None
             finally:
                 await transcript.cancel()
             yield transcript.progress(file.read_s)
@@ -139,6 +143,9 @@ class _Transcript:
 
     def summary(self) -> TranscriptSummary:
         return TranscriptSummary(" ".join(self._texts), self._vote.leader, self._file.read_s)
+
+    def told(self) -> str:
+        return f"{self.progress(inf).done_s:.1f} s of the recording were transcribed before"
 
     async def cancel(self) -> None:
         for _, task in self._running:

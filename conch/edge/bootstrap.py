@@ -8,12 +8,12 @@ from typing import Any
 
 from conch.contracts.errors import Internal
 from conch.edge import kserve
-from conch.edge.access import load_parameters, skipping_all_but
+from conch.edge.access import bad_parameters, skipping_what_has_no_bad_parameters
 from conch.edge.certificates import transport_socket
 from conch.edge.clusters import OTLP, socket_address
 from conch.edge.discovery import type_url
 from conch.edge.files import EdgeFiles
-from conch.edge.routes import too_large_text
+from conch.edge.routes import PACKED_TOO_LARGE, SMALL_BYTES, too_large_text
 from conch.edge.settings import EdgeSettings
 
 
@@ -50,13 +50,15 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "max_heap_bytes": limits.max_heap_bytes,
         "max_connections": limits.max_connections,
         "max_streams": limits.max_streams,
-        "brackets": _read("brackets.lua"),
-        "too_large": too_large_text(limits),
+        "request_within": f"{limits.request_within_s:g}s",
+        "json_lua": _read("json.lua"),
+        "too_large": f"{too_large_text(limits)}, or more than {SMALL_BYTES} where nothing is inferred",
         "too_much_lua": _read("too_much.lua"),
+        "packed_too_large": PACKED_TOO_LARGE,
         "kserve_descriptor": base64.b64encode(kserve.descriptor()).decode(),
         "named_model": kserve.extractions(),
-        "named_model_matcher": skipping_all_but(kserve.LOAD),
-        "load_parameters": load_parameters(),
+        "named_model_matcher": skipping_what_has_no_bad_parameters(),
+        "bad_parameters": bad_parameters(),
     }
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})
 

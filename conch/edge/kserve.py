@@ -20,6 +20,7 @@ LOAD = "RepositoryModelLoad"
 
 NAMED_BY = {"ModelInfer": "model_name", "ModelMetadata": "name", "ModelConfig": "name", "ModelStatistics": "name"}
 """Where a request says its model."""
+OUTPUT_PARAMETERS = "outputs.parameters"
 _FIELD_NUMBERS = {"ModelInfer": 1, "ModelMetadata": 1, "ModelConfig": 1, "ModelStatistics": 1}
 
 MODEL_PATH = r"/v2/models/{name}(/versions/[0-9]+)?"
@@ -34,10 +35,10 @@ def path_of(method: str) -> str:
 
 
 def extractions() -> Mapping[str, Any]:
-    """What Envoy reads out of gRPC bodies: the model's name, and whether a load has parameters."""
-    fields: dict[str, dict[str, Any]] = {method: {field: {}} for method, field in NAMED_BY.items()} | {
-        LOAD: {"parameters": {}}
-    }
+    """What Envoy reads out of gRPC bodies: the model's name, parameters of outputs, and those of a load."""
+    fields: dict[str, dict[str, Any]] = {method: {field: {}} for method, field in NAMED_BY.items()}
+    fields[INFER][OUTPUT_PARAMETERS] = {}
+    fields[LOAD] = {"parameters": {}}
     return {f"{SERVICE}.{method}": {"request_field_extractions": names} for method, names in fields.items()}
 
 
@@ -51,16 +52,25 @@ def descriptor() -> bytes:
     service = file.service.add(name="GRPCInferenceService")
     file.message_type.add(name="Reply")
     text = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
+    repeated = descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
     for method, name in NAMED_BY.items():
-        _add_method(file, service, method).field.add(
+        message = _add_method(file, service, method)
+        message.field.add(
             name=name,
             number=_FIELD_NUMBERS[method],
             type=text,
             label=descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
         )
-    _add_method(file, service, LOAD).field.add(
-        name="parameters", number=3, type=text, label=descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
-    )
+        if method == INFER:
+            message.field.add(
+                name="outputs",
+                number=6,
+                type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+                type_name=".inference.Output",
+                label=repeated,
+            )
+    file.message_type.add(name="Output").field.add(name="parameters", number=2, type=text, label=repeated)
+    _add_method(file, service, LOAD).field.add(name="parameters", number=3, type=text, label=repeated)
     return descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
 
 

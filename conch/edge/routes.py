@@ -10,7 +10,7 @@ from typing import Any
 
 from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
-from conch.edge.access import model_filters
+from conch.edge.access import PACKED, model_filters
 from conch.edge.audio import answer_filter, limit_headers
 from conch.edge.clusters import Target, cluster_name
 from conch.edge.discovery import Resource, type_url
@@ -22,7 +22,11 @@ Match = Mapping[str, Any]
 
 _LUA = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
 SMALL_BYTES = 25_000
-"""Too little to be nested dangerously deep; see brackets.lua."""
+"""Too little to be nested dangerously deep; see json.lua."""
+
+PACKED_BYTES = 64 * 1024
+"""Of a packed gRPC message, which only Triton unpacks: to a thousand times as much, and in memory."""
+PACKED_TOO_LARGE = f"a packed message has more than {PACKED_BYTES} bytes: send it unpacked, or packed over HTTP"
 
 TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
@@ -148,7 +152,11 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
     triton = Target.TRITON_GRPC
     infer, stream = _method(kserve.INFER), _method(kserve.STREAM)
     every_call: Match = {"prefix": f"/{kserve.SERVICE}/", "grpc": {}}
+    packed = _to(tenant, "kserve.infer", _packed(infer), triton, ONE_ANSWER, UNSENT)
     return [
+        refusal("kserve.packed", _packed_strangely(every_call), 404, "a message is packed with gzip or deflate"),
+        refusal("kserve.packed", _packed(stream), 404, "the messages of a stream are not packed"),
+        _sized(packed, PACKED_BYTES),
         _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits.max_request_bytes),
         _to(tenant, "kserve.stream", stream, triton, STREAMS, UNSENT)
         if tenant.stream
@@ -157,8 +165,11 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
             _to(tenant, "kserve.health", _method(method), Target.GATEWAY_GRPC, ONE_ANSWER, READ_AGAIN)
             for method in kserve.HEALTH
         ),
-        *(_to(tenant, "kserve.reading", _method(method), triton, ONE_ANSWER, READ_AGAIN) for method in kserve.READING),
-        _to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER),
+        *(
+            _small(_to(tenant, "kserve.reading", _method(method), triton, ONE_ANSWER, READ_AGAIN))
+            for method in kserve.READING
+        ),
+        _small(_to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER)),
         refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
         # Envoy reads the body of what says that it is gRPC; Triton may take it for that without being told.
         refusal("kserve.not_grpc", {"prefix": f"/{kserve.SERVICE}/"}, 415, "the content-type is not application/grpc"),
@@ -176,7 +187,7 @@ def _kserve_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
         refusal("kserve.packed", _packed_otherwise(every_call), 415, "a body is packed with gzip or not at all"),
         refusal("kserve.escaped", _matching("/v2/.*%.*"), 400, "a path under /v2 has no escaped characters"),
         *_models_http(tenant, limits),
-        _small(_to(tenant, "kserve.reading", {"path": "/v2/repository/index"}, triton, ONE_ANSWER, READ_AGAIN)),
+        _json(_small(_to(tenant, "kserve.reading", {"path": "/v2/repository/index"}, triton, ONE_ANSWER, READ_AGAIN))),
         _small(_to(tenant, "kserve.reading", _matching("/v2/?"), triton, ONE_ANSWER, READ_AGAIN)),
         _small(_to(tenant, "kserve.load", _without_body(_by_operator(load)), triton, ONE_ANSWER)),
         refusal("kserve.load", _by_operator(load), 403, LOAD_WITH_PARAMETERS),
@@ -252,7 +263,7 @@ def _sized(route: Route, max_request_bytes: int) -> Route:
 
 def _json(route: Route) -> Route:
     """Of a sized route: its body is looked at."""
-    looked_at = {"json": {"@type": type_url(_LUA), "name": "brackets"}}
+    looked_at = {"json": {"@type": type_url(_LUA), "name": "json"}}
     return {**route, "typed_per_filter_config": {**route["typed_per_filter_config"], **looked_at}}
 
 
@@ -267,6 +278,16 @@ def _method(name: str) -> Match:
 
 def _matching(regex: str) -> Match:
     return {"safe_regex": {"regex": regex}}
+
+
+def _packed(match: Match) -> Match:
+    """Of gRPC messages."""
+    return {**match, "headers": [{"name": "grpc-encoding", "string_match": {"safe_regex": {"regex": PACKED}}}]}
+
+
+def _packed_strangely(match: Match) -> Match:
+    known = {"name": "grpc-encoding", "string_match": {"safe_regex": {"regex": f"{PACKED}|identity"}}}
+    return {**match, "headers": [{"name": "grpc-encoding", "present_match": True}, {**known, "invert_match": True}]}
 
 
 def _by_operator(match: Match) -> Match:

@@ -104,6 +104,11 @@ class Limits:
     max_connections: int = 4096
     max_streams: int = 256
     """Calls at once on one connection."""
+    max_calls: int = 1024
+    """Calls at once that wait for Triton or for the gateway, on each of their faces; the next one is refused. What the
+    gateway asks Triton for does not count."""
+    request_within_s: float = 300.0
+    """In which a request has arrived, and of a stream that its caller keeps open the first answer."""
 
 
 @dataclass(frozen=True, slots=True)

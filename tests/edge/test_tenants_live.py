@@ -157,7 +157,7 @@ def test_too_many_calls_at_once_are_refused_the_same_over_http(keyed: Any, gates
         until(lambda: _active(keyed, "triton_http.narrow") == 2)
         refused = narrow.post("/v2/models/sum/infer", json=body)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-        assert refused.json() == {"error": "too many calls of this tenant at once"}
+        assert refused.json() == {"error": "too many calls at once"}
     finally:
         gate.unlink()
     for thread in threads:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
-from math import inf
 from typing import BinaryIO
 
 import numpy as np
@@ -145,7 +144,7 @@ class _Transcript:
         return TranscriptSummary(" ".join(self._texts), self._vote.leader, self._file.read_s)
 
     def told(self) -> str:
-        return f"{self.progress(inf).done_s:.1f} s of the recording were transcribed before"
+        return f"{self.progress(self._file.read_s).done_s:.1f} s of the recording were transcribed before"
 
     async def cancel(self) -> None:
         for _, task in self._running:

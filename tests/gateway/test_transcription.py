@@ -11,7 +11,7 @@ import pytest
 
 from conch.clients.inference import Arrays, CallOptions
 from conch.clients.inprocess import InProcessInference
-from conch.contracts.errors import Unavailable
+from conch.contracts.errors import TooMuch, Unavailable
 from conch.contracts.identity import Identity
 from conch.contracts.voice import AudioInfo, Progress, Segment, TranscriptSummary
 from gateway import patience
@@ -45,6 +45,39 @@ def texts(events: list[Any]) -> list[str]:
 
 def calls_of(models: InProcessInference, name: str) -> list[Any]:
     return [asked for asked in models.asked if asked.model == name]
+
+
+async def test_a_recording_that_uses_its_tenants_day_up_ends_at_once_with_what_was_done(
+    models: InProcessInference,
+) -> None:
+    hears, heard = models.functions["whisper"], 0
+
+    def hears_two(inputs: Arrays, options: CallOptions) -> Any:
+        nonlocal heard
+        heard += 1
+        if heard > 2:
+            raise TooMuch("the day is used up", 3600.0)
+        return hears(inputs, options)
+
+    models.functions["whisper"] = hears_two
+    events: list[Any] = []
+    with pytest.raises(TooMuch) as refused:
+        async for event in transcribing(models, said(*LONG), in_flight=1):
+            events.append(event)  # noqa: PERF401 - they are looked at after it has failed
+    assert texts(events) == list(LONG[:2])
+    done_s = [event.done_s for event in events if isinstance(event, Progress)][-1]
+    assert refused.value.message == (
+        f"model whisper: the day is used up; {done_s:.1f} s of the recording were transcribed before"
+    )
+    assert refused.value.retry_after_s == 3600.0
+    assert heard == 3
+
+
+async def test_the_tenants_limit_of_audio_goes_with_every_call(models: InProcessInference) -> None:
+    limited = Call(Identity("acme", "r-1", audio_seconds_per_day=60), time.monotonic() + 60)
+    transcription = Transcription(models, Limits(), Metrics())
+    await all_of(transcription.transcribe(io.BytesIO(wav(said("call"))), DETECTED, limited))
+    assert {(asked.call.tenant, asked.call.audio_seconds_per_day) for asked in models.asked} == {("acme", 60)}
 
 
 async def test_events_come_in_their_order(models: InProcessInference) -> None:

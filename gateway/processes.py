@@ -3,16 +3,17 @@
 They are forked before anything is imported that starts threads (gRPC, numpy): a fork keeps none of them.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
-import shutil
 import signal
 import socket
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 
 from gateway.addresses import address_of, bound
@@ -48,18 +49,13 @@ class Processes:
         grpc, http = self._reserved(self._settings.grpc_address), self._reserved(self._settings.http_address)
         addresses = {"grpc_address": address_of(grpc), "http_address": address_of(http)}
         self._settings = self._settings.model_copy(update=addresses)
-        folder = tempfile.mkdtemp(prefix="conch-gateway-metrics-")
-        os.environ[METRICS_FOLDER] = folder
-        for number in _STOPPING:
-            signal.signal(number, self._stop)
-        try:
+        with grpc, http, _metrics_folder(self._settings.metrics_folder) as folder:
+            os.environ[METRICS_FOLDER] = str(folder)
+            for number in _STOPPING:
+                signal.signal(number, self._stop)
             for _ in range(self._settings.processes):
                 self._start()
             return self._supervise()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            grpc.close()
-            http.close()
 
     def _supervise(self) -> int:
         code = 0
@@ -113,3 +109,17 @@ class Processes:
         # Without sharing first: what another program holds is refused, even if it would share.
         bound(address, share_port=False).close()
         return bound(address, share_port=True)
+
+
+@contextlib.contextmanager
+def _metrics_folder(path: str) -> Iterator[Path]:
+    if not path:
+        with tempfile.TemporaryDirectory(prefix="conch-gateway-metrics-") as folder:
+            yield Path(folder)
+        return
+    kept = Path(path)
+    kept.mkdir(parents=True, exist_ok=True)
+    # Of a gateway that was killed: it counts no longer.
+    for left in kept.glob("*.db"):
+        left.unlink()
+    yield kept

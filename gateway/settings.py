@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that share the two ports; the kernel spreads connections over them. All limits are per process."""
 
+    metrics_folder: str = ""
+    """Where several processes put their counts together; what is left there from before goes. Empty: one in /tmp."""
+
     max_calls: int = Field(default=64, ge=1)
     """Calls running at once; the next one is told to come back."""
 

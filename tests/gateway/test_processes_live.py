@@ -94,6 +94,19 @@ def test_any_process_tells_the_metrics_of_all(tmp_path: Path) -> None:
         assert told == {"20.0"}
 
 
+def test_counts_of_a_killed_gateway_are_not_counted_again(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    for _ in range(2):
+        with started(tmp_path, PROCESSES="2", METRICS_FOLDER=str(folder)) as running:
+            url = f"http://{running.listening[0][1]}"
+            assert httpx.post(f"{url}/understand", json={"text": ""}, trust_env=False).status_code == 400
+            told = httpx.get(f"{url}/metrics", trust_env=False).text
+            assert re.findall(r'conch_requests_total\{.*method="Understand".*\} (\S+)', told) == ["1.0"]
+            left = set(folder.iterdir())
+        assert left
+        assert left <= set(folder.iterdir())
+
+
 def test_a_dead_process_is_replaced(tmp_path: Path) -> None:
     with started(tmp_path, PROCESSES="2") as running:
         victim = running.workers[0]

@@ -39,6 +39,8 @@ class Gateway(Service):
                 "CONCH_GATEWAY_GRPC_ADDRESS": own["grpc"],
                 "CONCH_GATEWAY_HTTP_ADDRESS": own["http"],
                 "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["edge"]["internal"],
+                # Not in /tmp: what a killed gateway leaves there nobody finds again.
+                "CONCH_GATEWAY_METRICS_FOLDER": str(site.folder.data / self.name / "metrics"),
             },
         )
 

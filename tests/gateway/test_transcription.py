@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import time
 from contextlib import aclosing
 from typing import Any
@@ -61,14 +62,21 @@ async def test_a_recording_that_uses_its_tenants_day_up_ends_at_once_with_what_w
 
     models.functions["whisper"] = hears_two
     events: list[Any] = []
-    with pytest.raises(TooMuch) as refused:
+
+    async def collect() -> None:
         async for event in transcribing(models, said(*LONG), in_flight=1):
             events.append(event)  # noqa: PERF401 - they are looked at after it has failed
+
+    with pytest.raises(TooMuch) as refused:
+        await collect()
     assert texts(events) == list(LONG[:2])
-    done_s = [event.done_s for event in events if isinstance(event, Progress)][-1]
-    assert refused.value.message == (
-        f"model whisper: the day is used up; {done_s:.1f} s of the recording were transcribed before"
+    told = re.fullmatch(
+        r"model whisper: the day is used up; ([0-9.]+) s of the recording were transcribed before",
+        refused.value.message,
     )
+    ends_s = [event.end_s for event in events if isinstance(event, Segment)]
+    assert told is not None
+    assert round(ends_s[-1], 1) <= float(told[1]) < events[0].duration_s
     assert refused.value.retry_after_s == 3600.0
     assert heard == 3
 

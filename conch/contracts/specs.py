@@ -155,7 +155,10 @@ PIPER = ModelSpec(
 EMBEDDING = ModelSpec(
     name="embedding",
     inputs=(_tensor("text", DataType.BYTES, 1),),
-    outputs=(_tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),),  # unit length
+    outputs=(
+        _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),  # unit length
+        _tensor("tokens", DataType.INT32, 1),  # word pieces of the text that were read
+    ),
 )
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING)}

@@ -55,7 +55,8 @@ class Embedding(RaggedModel):
                 answers.append(error)
         for batch in pad(sequences, self._call_cost):
             for position, vector in zip(batch.rows, self._embed(batch), strict=True):
-                answers[owners[position]] = {"embedding": vector}
+                tokens = np.array([len(sequences[position]) - FRAME], np.int32)
+                answers[owners[position]] = {"embedding": vector, "tokens": tokens}
         return answers
 
     def _warm_up(self, rows: int) -> None:

@@ -23,7 +23,7 @@ def text_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_
         """One unit-length vector a text, in the order of the texts."""
         async with answering(reception, "Embed", request) as call:
             body = await json_body(request, TextsBody, limits.embed_bytes * limits.embed_texts, body_within_s)
-            vectors = await while_connected(request, use_cases.embedding.embed(body.texts, call))
-            return JSONResponse({"embeddings": vectors.astype(float).tolist()})
+            embedded = await while_connected(request, use_cases.embedding.embed(body.texts, call))
+            return JSONResponse({"embeddings": embedded.vectors.astype(float).tolist()})
 
     return router

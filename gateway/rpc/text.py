@@ -19,5 +19,5 @@ class Text(TextServicer):
         return await answered(self._reception, "Embed", context, partial(self._embed, request))
 
     async def _embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedReply:
-        vectors = await self._embedding.embed(list(request.texts), call)
-        return pb.EmbedReply(embeddings=[pb.Embedding(values=vector) for vector in vectors])
+        embedded = await self._embedding.embed(list(request.texts), call)
+        return pb.EmbedReply(embeddings=[pb.Embedding(values=vector) for vector in embedded.vectors])

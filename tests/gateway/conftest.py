@@ -162,7 +162,8 @@ def embedding(inputs: Arrays, call: CallOptions) -> Arrays:
     vectors = np.zeros((len(inputs["text"]), 384), np.float32)
     for row, text in enumerate(inputs["text"][:, 0]):
         vectors[row, len(text) % 384] = 1.0
-    return {"embedding": vectors}
+    tokens = np.array([[len(text.split())] for text in inputs["text"][:, 0]], np.int32)
+    return {"embedding": vectors, "tokens": tokens}
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from conch.contracts.errors import ConchError, Internal, InvalidRequest
 from conch.contracts.specs import EMBEDDING_WIDTH
 from conch.models.base import Array, Arrays, ModelContext, Row, strings
-from conch.models.embedding import Embedding
+from conch.models.embedding import MAX_TOKENS, Embedding
+from conch.models.wordpiece import FRAME
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,11 @@ def test_damaged_weights_are_named(weights: Callable[[str], Path], tmp_path: Pat
     (tmp_path / damaged).write_bytes(b"not this")
     with pytest.raises(Internal, match=damaged):
         Embedding.load(ModelContext(tmp_path))
+
+
+def test_the_word_pieces_that_were_read_are_counted(model: Embedding) -> None:
+    tokens = []
+    for answer in answers(model, ["a red shoe", "shoe " * 400]):
+        assert not isinstance(answer, ConchError), answer
+        tokens.append(answer["tokens"].tolist())
+    assert tokens == [[3], [MAX_TOKENS - FRAME]]

@@ -12,6 +12,7 @@ import uvicorn
 from conch.clients.inference import Inference
 from conch.clients.triton import TritonInference
 from conch.contracts.errors import Unavailable
+from conch.edge.clusters import IDLE_S
 from conch.tracing import spans_to
 from gateway.addresses import Addresses, address_of, bound
 from gateway.admission import Admission
@@ -70,6 +71,8 @@ class Gateway:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # Longer than the edge keeps one that is idle.
+                timeout_keep_alive=2 * IDLE_S,
                 timeout_graceful_shutdown=max(1, round(settings.drain_grace_s)),
             )
         )

@@ -16,6 +16,9 @@ from conch.edge.tenants import Tenants
 OTLP = "otlp"
 """Empty where spans go nowhere: Envoy's tracer does not start without it."""
 UNLIMITED = 65_536
+IDLE_S = 30
+"""A connection on which nothing moves for so long is closed, before the other side does it: a call that meets that has
+been sent, and is not sent again."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -146,8 +149,13 @@ def _protocol(target: Target, pings: bool) -> dict[str, Any]:
     if pings:
         # A health check stops new calls; this ends those that a stopped server has taken.
         http2["connection_keepalive"] = {"interval": "0.3s", "timeout": "0.6s"}
-    explicit = {"http2_protocol_options": http2} if target.is_grpc else {"http_protocol_options": {}}
-    return {"@type": type_url(HTTP_OPTIONS), "explicit_http_config": explicit}
+    if target.is_grpc:
+        return {"@type": type_url(HTTP_OPTIONS), "explicit_http_config": {"http2_protocol_options": http2}}
+    return {
+        "@type": type_url(HTTP_OPTIONS),
+        "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {"idle_timeout": f"{IDLE_S}s"},
+    }
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

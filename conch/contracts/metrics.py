@@ -37,6 +37,12 @@ MODEL_REFUSED = Metric(
     "Requests a model answered with an error, by the error's class.",
     ("model", "version", "reason"),
 )
+MODEL_UNCOUNTED = Metric(
+    "conch_model_uncounted_total",
+    Kind.COUNTER,
+    "Requests of tenants with a limit of audio seconds that were served uncounted, because the store was away.",
+    ("model", "version"),
+)
 MODEL_REQUEST_SECONDS = Metric(
     "conch_model_request_seconds",
     Kind.HISTOGRAM,
@@ -82,6 +88,7 @@ ALL = (
     MODEL_EXECUTIONS,
     MODEL_ROWS,
     MODEL_REFUSED,
+    MODEL_UNCOUNTED,
     MODEL_REQUEST_SECONDS,
     REQUESTS,
     REQUEST_SECONDS,

@@ -73,6 +73,8 @@ class ModelContext:
 
 class Model(ABC):
     spec: ClassVar[ModelSpec]
+    counts_audio: ClassVar[bool] = False
+    """True where `audio_ms` says anything: what it says is held against the tenant's limit of a day."""
 
     @classmethod
     @abstractmethod
@@ -81,7 +83,7 @@ class Model(ABC):
 
     @classmethod
     def audio_ms(cls, inputs: Arrays) -> int:
-        """What these inputs, batch dimension first, count against a tenant's day; 0 for what transcribes no audio."""
+        """What these inputs, batch dimension first, count against a tenant's day."""
         return 0
 
     def close(self) -> None:  # noqa: B027 - most models hold nothing that must be let go

@@ -34,6 +34,7 @@ class _Language:
 
 class Whisper(RaggedModel):
     spec = WHISPER
+    counts_audio = True
 
     def __init__(self, decoder: Decoder, silero: Silero, tokens: Tokens) -> None:
         self._decoder = decoder

@@ -51,6 +51,11 @@ class Counts:
             self._refused[reason] += 1
         self.changed.set()
 
+    def uncounted(self, requests: int) -> None:
+        with self._lock:
+            self._uncounted += requests
+        self.changed.set()
+
     def answered(self, tenants: Iterable[str], seconds: float) -> None:
         """The requests of one batch, each by its tenant."""
         bucket = bisect_left(BUCKETS_S, seconds)
@@ -70,6 +75,7 @@ class Counts:
     def _clear(self) -> None:
         self._executions = 0
         self._rows = 0
+        self._uncounted = 0
         self._refused: dict[str, int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * len(BOUNDS))
         self._seconds: dict[str, float] = defaultdict(float)
@@ -78,6 +84,7 @@ class Counts:
         counted: dict[Series, float] = {
             self._series(metrics.MODEL_EXECUTIONS): self._executions,
             self._series(metrics.MODEL_ROWS): self._rows,
+            self._series(metrics.MODEL_UNCOUNTED): self._uncounted,
         }
         for reason, count in self._refused.items():
             counted[self._series(metrics.MODEL_REFUSED, reason=reason)] = count

@@ -25,11 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"these cite no section of the protocol: {', '.join(silent)}")
 
 
+def another() -> Server:
+    return Server("url", URL if "://" in URL else f"http://{URL}", GRPC, KEY)
+
+
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Our own servers; not asked for where there is another."""
-    if URL:
-        pytest.skip("this compares our own Triton and edge; another server was named")
+    """Our own servers; not started where another is named."""
     from tests.conformance.local import running
 
     with running(tmp_path_factory.mktemp("conformance")) as servers:
@@ -39,9 +41,18 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session", params=["url"] if URL else ["triton", "edge"])
 def server(request: pytest.FixtureRequest) -> Server:
     if request.param == "url":
-        return Server("url", URL if "://" in URL else f"http://{URL}", GRPC, KEY)
+        return another()
     found: Server = getattr(request.getfixturevalue("local"), request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def compared(request: pytest.FixtureRequest) -> tuple[Server, ...]:
+    """Our Triton, our edge, and our edge with an operator's key; of another server, that one."""
+    if URL:
+        return (another(),)
+    local = request.getfixturevalue("local")
+    return local.triton, local.edge, local.operator
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from conch.contracts.errors import Unavailable
 from conch.stack.repository import ENSEMBLES, MODELS, WeightFiles, checkout, fill_live, fill_repository
 from conch.stack.shm import prefix_of, sweep
 from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
+
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,19 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, names: Collection[str], weights: WeightFiles, *, ready_s: float = 60.0) -> Iterator[Server]:
+def serving(
+    folder: Path,
+    names: Collection[str],
+    weights: WeightFiles,
+    *,
+    environment: Mapping[str, str] = NOTHING,
+    ready_s: float = 60.0,
+) -> Iterator[Server]:
     """Serve the checkout's models and ensembles of these names, materialised under `folder`."""
     fill_repository(checkout(), folder / "repository", weights, only=names)
     fill_live(folder / "repository", folder / "live")
     repositories = [folder / "live" / MODELS, folder / "live" / ENSEMBLES]
-    with serving_repositories(folder, repositories, ready_s=ready_s) as server:
+    with serving_repositories(folder, repositories, environment=environment, ready_s=ready_s) as server:
         yield server
 
 
@@ -54,9 +63,12 @@ def serving_repositories(
     folder: Path,
     repositories: Sequence[Path],
     *,
+    environment: Mapping[str, str] = NOTHING,
     ready_s: float = 60.0,
 ) -> Iterator[Server]:
     """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files.
+
+    `environment` is added to this process's own.
 
     The stub ignores PYTHONPATH: modules a model needs stand beside its model.py or are installed.
     """
@@ -67,7 +79,7 @@ def serving_repositories(
     with log.open("wb") as output:
         process = subprocess.Popen(
             installation.command(repositories, addresses, shm_prefix=prefix_of(folder)),
-            env=installation.environment(os.environ),
+            env=installation.environment({**os.environ, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -15,11 +15,13 @@ def test_what_a_model_did_is_taken_once():
     counts.executed(8)
     counts.executed(1)
     counts.refused("InvalidRequest")
+    counts.uncounted(2)
     labels = (("model", "intent"), ("version", "3"))
     assert counts.take() == {
         Series(metrics.MODEL_EXECUTIONS.name, metrics.MODEL_EXECUTIONS.help, labels): 2,
         Series(metrics.MODEL_ROWS.name, metrics.MODEL_ROWS.help, labels): 9,
         Series(metrics.MODEL_REFUSED.name, metrics.MODEL_REFUSED.help, (*labels, ("reason", "InvalidRequest"))): 1,
+        Series(metrics.MODEL_UNCOUNTED.name, metrics.MODEL_UNCOUNTED.help, labels): 2,
     }
     assert counts.take() == {}
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+from conch.contracts.keys import ADDRESS_VARIABLE
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.repository import ENSEMBLES, MODELS, checkout, fill_live, fill_repository
 from conch.stack.service import Hopeless, Launch, Probe, Service, Site
@@ -45,7 +46,8 @@ class Triton(Service):
             config_name="gpu" if site.settings.gpu else None,
         )
         self._starts += 1
-        return Launch(command, installation.environment(os.environ))
+        redis = {ADDRESS_VARIABLE: site.addresses["redis"]["redis"]}
+        return Launch(command, installation.environment({**os.environ, **redis}))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         self._probe = TritonProbe(

@@ -72,9 +72,7 @@ class TritonModel:
         begun = Moment()
         read = [self._read(request) for request in requests]
         calls = [call for call in read if isinstance(call, Call)]
-        answers = self._meter.run(
-            calls, model.audio_ms, lambda admitted: run(model, admitted, self._counts.executed)
-        )
+        answers = self._meter.run(calls, model.audio_ms, lambda admitted: run(model, admitted, self._counts.executed))
         responses = iter([self._response(answer, call.batch) for answer, call in zip(answers, calls, strict=True)])
         self._watch.answered(begun, calls, answers)
         return [next(responses) if isinstance(call, Call) else self._refusal(call) for call in read]

@@ -28,6 +28,7 @@ from gateway.rpc.kserve import KServeHealth
 from gateway.rpc.server import Servicers, grpc_server
 from gateway.rpc.text import Text
 from gateway.rpc.voice import Voice
+from gateway.scrape import Scrape, parts_of
 from gateway.settings import Settings
 from gateway.speaking import Speaking
 from gateway.transcription import Transcription
@@ -66,7 +67,15 @@ class Gateway:
         self._grpc = _grpc_server(settings, reception, limits, use_cases, self._health)
         self._http = _HttpServer(
             uvicorn.Config(
-                http_face(reception, limits, use_cases, self._health, metrics, body_within_s=settings.body_deadline_s),
+                http_face(
+                    reception,
+                    limits,
+                    use_cases,
+                    self._health,
+                    metrics,
+                    Scrape(parts_of(settings.scrape_tritons, settings.scrape_edge)),
+                    body_within_s=settings.body_deadline_s,
+                ),
                 lifespan="off",
                 access_log=False,
                 log_config=None,

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     """host:port of every Triton's metrics, as a JSON list: /metrics/all has them beside the gateway's own."""
 
     scrape_edge: str = ""
-    """host:port of the edge's metrics listener, whose own numbers /metrics/all has too; empty: there is no edge."""
+    """host:port of the edge's internal listener: /metrics/all has the edge's numbers too; empty: there is no edge."""
 
     log_level: str = "INFO"
     """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

@@ -10,7 +10,7 @@ from conch.contracts.errors import Internal
 from conch.edge import kserve
 from conch.edge.access import bad_parameters, skipping_what_has_no_bad_parameters
 from conch.edge.certificates import transport_socket
-from conch.edge.clusters import OTLP, socket_address
+from conch.edge.clusters import ALL_METRICS_PATH, OTLP, socket_address
 from conch.edge.discovery import type_url
 from conch.edge.files import EdgeFiles
 from conch.edge.routes import PACKED_TOO_LARGE, SMALL_BYTES, too_large_text
@@ -43,6 +43,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "http_address": socket_address(listening.http),
         "internal_address": socket_address(listening.internal),
         "metrics_address": socket_address(listening.metrics),
+        "metrics_path": "/metrics" if settings.upstreams.metrics is None else ALL_METRICS_PATH,
         "transport_socket": transport_socket(settings.tls, files.secrets),
         "tracing": _tracing(settings),
         "access_log_filter": _access_log_filter(settings),

@@ -13,6 +13,10 @@ from conch.edge.discovery import Resource, type_url
 from conch.edge.settings import Address, Upstreams
 from conch.edge.tenants import Tenants
 
+ADMIN = "admin"
+"""Envoy's own; edge.yaml has it."""
+ALL_METRICS_PATH = "/metrics/all"
+"""Where whoever answers for everybody does."""
 OTLP = "otlp"
 """Empty where spans go nowhere: Envoy's tracer does not start without it."""
 UNLIMITED = 65_536

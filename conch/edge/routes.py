@@ -12,7 +12,7 @@ from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_
 from conch.edge import kserve
 from conch.edge.access import PACKED, model_filters
 from conch.edge.audio import answer_filter, limit_headers
-from conch.edge.clusters import Target, cluster_name
+from conch.edge.clusters import ADMIN, Target, cluster_name
 from conch.edge.discovery import Resource, type_url
 from conch.edge.settings import Limits
 from conch.edge.tenants import Tenant, Tenants
@@ -82,6 +82,12 @@ def public_routes(tenants: Tenants, limits: Limits) -> Resource:
 
 def internal_routes() -> Resource:
     """All of Triton, for the gateway."""
+    # The gateway's page of all metrics; the metrics port may want a certificate that the gateway has not.
+    metrics = {
+        "name": "internal.metrics",
+        "match": {"path": "/metrics/edge"},
+        "route": {"cluster": ADMIN, "prefix_rewrite": "/stats/prometheus?usedonly"},
+    }
     reading = [
         _route(f"internal.{method}", _method(method), Target.TRITON_GRPC, None, ONE_ANSWER, READ_AGAIN)
         for method in kserve.READING
@@ -95,6 +101,7 @@ def internal_routes() -> Resource:
                 "name": "internal",
                 "domains": ["*"],
                 "routes": [
+                    metrics,
                     *reading,
                     _route("internal.stream", stream, Target.TRITON_GRPC, None, STREAMS, UNSENT),
                     _route("internal.grpc", _GRPC, Target.TRITON_GRPC, None, ONE_ANSWER, UNSENT),
@@ -117,6 +124,7 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
             *_kserve_grpc(tenant, limits),
             _to(tenant, "gateway.grpc", _GRPC, Target.GATEWAY_GRPC, STREAMS, UNSENT),
             *_kserve_http(tenant, limits),
+            refusal("metrics", {"prefix": "/metrics"}, 404, "metrics have a port of their own"),
             _to(tenant, "gateway.http", {"prefix": "/"}, Target.GATEWAY_HTTP, STREAMS, UNSENT),
         ],
         # Said twice: this is what a model sees, whatever came before.

@@ -76,7 +76,7 @@ class Upstreams:
     """None, here and below, where no gateway runs: its calls are unavailable."""
     gateway_http: Address | None
     metrics: Address | None = None
-    """Answers /metrics of the metrics port for everybody; None where only Triton's and the edge's own are there."""
+    """The gateway's HTTP, which answers /metrics of the metrics port for everybody; None: /metrics is Triton's."""
     pings: bool = False
     """Ask Triton over HTTP/2 whether it is there while calls wait for it. It must allow that, or it hangs up:
     --grpc-http2-max-ping-strikes=0."""

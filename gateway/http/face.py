@@ -19,17 +19,25 @@ from gateway.http.voice import voice_routes
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.reception import Reception
+from gateway.scrape import Scrape
 from gateway.use_cases import UseCases
 
 
 def http_face(
-    reception: Reception, limits: Limits, use_cases: UseCases, health: Health, metrics: Metrics, *, body_within_s: float
+    reception: Reception,
+    limits: Limits,
+    use_cases: UseCases,
+    health: Health,
+    metrics: Metrics,
+    scrape: Scrape,
+    *,
+    body_within_s: float,
 ) -> FastAPI:
     """`body_within_s`: how long a request's body may take to arrive."""
     app = FastAPI(title="Conch", description="Speech to text, text to intent, text to speech, texts as vectors.")
     app.include_router(voice_routes(reception, limits, use_cases, body_within_s))
     app.include_router(text_routes(reception, limits, use_cases, body_within_s))
-    app.include_router(operations_routes(health, metrics))
+    app.include_router(operations_routes(health, metrics, scrape))
     app.include_router(kserve_routes(health))
     app.add_middleware(Identified)
     app.add_exception_handler(ConchError, _refused)

@@ -6,9 +6,10 @@ from starlette.responses import JSONResponse
 from gateway.health import Health
 from gateway.http.shapes import HealthShape, ModelHealthShape, ServiceHealthShape
 from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.scrape import Scrape
 
 
-def operations_routes(health: Health, metrics: Metrics) -> APIRouter:
+def operations_routes(health: Health, metrics: Metrics, scrape: Scrape) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get("/health", responses={200: {"model": HealthShape}, 503: {"model": HealthShape}})
@@ -24,9 +25,14 @@ def operations_routes(health: Health, metrics: Metrics) -> APIRouter:
         shape = HealthShape(live=True, ready=ready, draining=health.draining, services=services)
         return JSONResponse(shape.model_dump(), status_code=200 if ready else 503)
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", include_in_schema=False)
     async def tell_metrics() -> Response:
-        """In Prometheus' text format."""
+        """The gateway's own, in Prometheus' text format."""
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    @router.get("/metrics/all", include_in_schema=False)
+    async def tell_all_metrics() -> Response:
+        """Triton's and the edge's beside them: what the edge's metrics port answers /metrics with."""
+        return Response(await scrape.page(metrics.exposition().decode()), media_type=CONTENT_TYPE)
 
     return router

@@ -130,6 +130,7 @@ def edge_of(site: Site, exposure: Exposure) -> Edge:
             [TritonServer(*(Address.parse(triton[face]) for face in ("grpc", "http", "metrics")))],
             gateway.get("grpc"),
             gateway.get("http"),
+            metrics=gateway.get("http"),
             pings=True,
         ),
         exposure.tls,

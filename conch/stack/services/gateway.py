@@ -1,6 +1,7 @@
 """Our gateway: gRPC and HTTP in front of Triton, which it reaches through the edge's internal listener."""
 
 import asyncio
+import json
 import logging
 import sys
 from typing import ClassVar
@@ -39,6 +40,8 @@ class Gateway(Service):
                 "CONCH_GATEWAY_GRPC_ADDRESS": own["grpc"],
                 "CONCH_GATEWAY_HTTP_ADDRESS": own["http"],
                 "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["edge"]["internal"],
+                "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
+                "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
                 # Not in /tmp: what a killed gateway leaves there nobody finds again.
                 "CONCH_GATEWAY_METRICS_FOLDER": str(site.folder.data / self.name / "metrics"),
             },

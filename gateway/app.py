@@ -16,6 +16,7 @@ from conch.edge.clusters import IDLE_S
 from conch.tracing import spans_to
 from gateway.addresses import Addresses, address_of, bound
 from gateway.admission import Admission
+from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
 from gateway.health import Health, ModelHealth
 from gateway.http.face import http_face
@@ -60,6 +61,7 @@ class Gateway:
             CommandUnderstanding(observed, limits, timed=metrics.stage),
             Speaking(observed, limits),
             TextEmbedding(observed, limits),
+            Catalogue(observed),
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings

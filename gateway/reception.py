@@ -28,6 +28,8 @@ class Deadlines:
     understand_s: float = 30.0
     speak_s: float = 300.0
     embed_s: float = 30.0
+    rerank_s: float = 30.0
+    models_s: float = 10.0
 
     def of(self, method: str) -> float:
         by_method = {
@@ -35,6 +37,8 @@ class Deadlines:
             "Understand": self.understand_s,
             "Speak": self.speak_s,
             "Embed": self.embed_s,
+            "Rerank": self.rerank_s,
+            "Models": self.models_s,
         }
         return by_method[method]
 

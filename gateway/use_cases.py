@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
 from gateway.speaking import Speaking
 from gateway.transcription import Transcription
@@ -14,3 +15,4 @@ class UseCases:
     understanding: CommandUnderstanding
     speaking: Speaking
     embedding: TextEmbedding
+    catalogue: Catalogue

@@ -50,12 +50,13 @@ def identity_of(request: Request) -> Identity:
 
 
 @contextlib.asynccontextmanager
-async def answering(reception: Reception, method: str, request: Request) -> AsyncIterator[Call]:
+async def answering(reception: Reception, method: str, request: Request, face: str = FACE) -> AsyncIterator[Call]:
     given = request.headers.get(TIMEOUT_HEADER)
     wanted_s = None if given is None else _seconds(given)
-    async with reception.call(FACE, method, identity_of(request), wanted_s) as call:
+    async with reception.call(face, method, identity_of(request), wanted_s) as call:
         if given is not None and wanted_s is None:
             raise InvalidRequest(f"{TIMEOUT_HEADER} is {given!r}, seconds above 0 are taken")
+        request.state.place = call.place
         yield call
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message as Header
 from typing import IO, BinaryIO, TypeVar, cast
@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from conch.contracts.errors import Cancelled, DeadlineExceeded, InvalidRequest, TooMuch
+from gateway.admission import Place
 from gateway.audio import RawPcm
 from gateway.limits import Limits
 
@@ -42,6 +43,8 @@ class Upload:
     """None: the file says itself what it is."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Of the form, and of the query where the form has none of that name."""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of the form alone: every value of each field, for those that may come more than once."""
 
 
 @contextlib.asynccontextmanager
@@ -49,7 +52,7 @@ async def audio_upload(request: Request, limits: Limits, within_s: float) -> Asy
     """A form with the field `file`, or the file itself as the body."""
     bounded = _bounded(request, limits.audio_bytes + ENVELOPE_BYTES, within_s)
     if _media_type(request.headers.get("content-type", ""))[0] == "multipart/form-data":
-        async with _form(bounded, limits) as upload:
+        async with _form(bounded, limits, MOST_FIELDS) as upload:
             yield upload
         return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
@@ -58,6 +61,18 @@ async def audio_upload(request: Request, limits: Limits, within_s: float) -> Asy
         spool.seek(0)
         raw = _raw_pcm(request.headers.get("content-type", ""))
         yield Upload(cast(BinaryIO, spool), raw, dict(request.query_params))
+
+
+@contextlib.asynccontextmanager
+async def form_upload(request: Request, limits: Limits, within_s: float, most_fields: int) -> AsyncIterator[Upload]:
+    """A form with the field `file`, and nothing else."""
+    media_type = _media_type(request.headers.get("content-type", ""))[0]
+    bounded = _bounded(request, limits.audio_bytes + ENVELOPE_BYTES, within_s)
+    if media_type != "multipart/form-data":
+        await _linger(request)
+        raise InvalidRequest(f"the content-type is {media_type}, multipart/form-data is needed")
+    async with _form(bounded, limits, most_fields) as upload:
+        yield upload
 
 
 async def json_body(request: Request, shape: type[Body], most_text_bytes: int, within_s: float) -> Body:
@@ -74,8 +89,9 @@ async def json_body(request: Request, shape: type[Body], most_text_bytes: int, w
         return shape.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidRequest(f"{where}: {first['msg']}") from None
+        where = ".".join(map(str, first["loc"]))
+        refusal = InvalidRequest(f"{where or 'the body'}: {first['msg']}")
+        raise (refusal.about(str(first["loc"][0])) if where else refusal) from None
 
 
 def is_json(request: Request) -> bool:
@@ -83,9 +99,9 @@ def is_json(request: Request) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _form(request: Request, limits: Limits) -> AsyncIterator[Upload]:
+async def _form(request: Request, limits: Limits, most_fields: int) -> AsyncIterator[Upload]:
     try:
-        form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=ENVELOPE_BYTES)
+        form = await request.form(max_files=1, max_fields=most_fields, max_part_size=ENVELOPE_BYTES)
     except HTTPException as error:
         raise InvalidRequest(f"the form cannot be read: {error.detail}") from None
     except ClientDisconnect:
@@ -93,10 +109,11 @@ async def _form(request: Request, limits: Limits) -> AsyncIterator[Upload]:
     try:
         file = form.get("file")
         if not isinstance(file, UploadFile):
-            raise InvalidRequest(f"the form's fields are {sorted(form)}, a file named `file` is needed")
+            raise InvalidRequest(f"the form's fields are {sorted(form)}, a file named `file` is needed").about("file")
         limits.check_audio_bytes(file.size or 0)
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        yield Upload(file.file, _raw_pcm(file.content_type or ""), {**request.query_params, **fields})
+        lists = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in fields}
+        yield Upload(file.file, _raw_pcm(file.content_type or ""), {**request.query_params, **fields}, lists)
     finally:
         await form.close()
 
@@ -118,7 +135,10 @@ async def _spool(request: Request, spool: IO[bytes]) -> int:
 def _bounded(request: Request, most: int, within_s: float) -> Request:
     """The same request, whose body ends with an error when it is too large or too slow."""
     ends_at = asyncio.get_running_loop().time() + within_s
+    place: Place | None = getattr(request.state, "place", None)
     came = 0
+    if place is not None:
+        place.arrive()
 
     async def receive() -> Message:
         nonlocal came
@@ -135,6 +155,8 @@ def _bounded(request: Request, most: int, within_s: float) -> Request:
         if came > most:
             await _linger(request)
             raise TooMuch(f"the body has {came} bytes and more, at most {most} are taken")
+        if place is not None and message["type"] == "http.request" and not message.get("more_body", False):
+            place.run()
         return message
 
     return Request(request.scope, receive)

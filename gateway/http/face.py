@@ -12,6 +12,7 @@ from conch.contracts.identity import REQUEST_ID_HEADER
 from gateway.health import Health
 from gateway.http.answering import Identified, identity_of
 from gateway.http.kserve import kserve_routes
+from gateway.http.openai.face import openai_routes
 from gateway.http.operations import operations_routes
 from gateway.http.refusals import not_routed, refused
 from gateway.http.text import text_routes
@@ -37,6 +38,7 @@ def http_face(
     app = FastAPI(title="Conch", description="Speech to text, text to intent, text to speech, texts as vectors.")
     app.include_router(voice_routes(reception, limits, use_cases, body_within_s))
     app.include_router(text_routes(reception, limits, use_cases, body_within_s))
+    app.include_router(openai_routes(reception, limits, use_cases, body_within_s))
     app.include_router(operations_routes(health, metrics, scrape))
     app.include_router(kserve_routes(health))
     app.add_middleware(Identified)

@@ -26,8 +26,7 @@ def refused(error: ConchError, path: str, request_id: str) -> JSONResponse:
         # RFC 9110 knows whole seconds only.
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     if _is_under(path, "/v1"):
-        code = error.code or refusal.openai_code
-        return _openai(refusal.http, refusal.openai_type, error.message, code, error.field, headers)
+        return JSONResponse(openai_error(error), status_code=refusal.http, headers=headers)
     if _is_under(path, "/v2"):
         return _kserve(refusal.http, error.message, headers)
     kind = f"urn:conch:problem:{kind_of(error).__name__}"
@@ -40,18 +39,20 @@ def not_routed(error: HTTPException, method: str, path: str, request_id: str) ->
     title = HTTPStatus(status).phrase
     message = f"{title}: {method} is not a method of this path" if status == 405 else f"{title}: no such path is here"
     if _is_under(path, "/v1"):
-        code = title.lower().replace(" ", "_")
-        return _openai(status, "invalid_request_error", message, code, None, headers)
+        content = _openai("invalid_request_error", message, title.lower().replace(" ", "_"))
+        return JSONResponse(content, status_code=status, headers=headers)
     if _is_under(path, "/v2"):
         return _kserve(status, message, headers)
     return _problem(status, "about:blank", title, message, request_id, headers)
 
 
-def _openai(
-    status: int, kind: str, message: str, code: str, param: str | None, headers: Mapping[str, str]
-) -> JSONResponse:
-    content = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    return JSONResponse(content, status_code=status, headers=headers)
+def openai_error(error: ConchError) -> dict[str, Any]:
+    refusal = refusal_of(error)
+    return _openai(refusal.openai_type, error.message, error.code or refusal.openai_code, error.field)
+
+
+def _openai(kind: str, message: str, code: str, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def _kserve(status: int, message: str, headers: Mapping[str, str]) -> JSONResponse:

@@ -1,0 +1,1 @@
+"""What a command is about: whom to call, which team to send where."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from conch.cli.console import NO_STACK, err, reporting_errors
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client
 from conch.contracts.errors import Unauthenticated, Unavailable
 from conch.edge.exposure import Exposure
 from conch.edge.settings import Address
@@ -29,7 +29,7 @@ Key = Annotated[
 
 
 @contextmanager
-def connected(state: Path | None, key: str = "") -> Iterator[GatewayClient]:
+def connected(state: Path | None, key: str = "") -> Iterator[Client]:
     """A client of the stack in `state`, through its edge; exits 3 where none runs and 1 on any of our errors."""
     with reporting_errors():
         try:
@@ -39,7 +39,7 @@ def connected(state: Path | None, key: str = "") -> Iterator[GatewayClient]:
             raise typer.Exit(NO_STACK) from None
         if "gateway" not in stack.services:
             raise Unavailable("the stack runs without a gateway; start it without --only, or with --only gateway")
-        with GatewayClient(_address(stack, StateFolder(state or default_root())), key) as client:
+        with Client(_address(stack, StateFolder(state or default_root())), api_key=key) as client:
             try:
                 yield client
             except Unauthenticated as error:

@@ -19,7 +19,7 @@ from rich.table import Table
 from conch.cli.connection import Key, connected
 from conch.cli.console import FAILED, err, out
 from conch.cli.speak import save_wav
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.voice import SpokenSentence, Understood
 from conch.decision import Action
@@ -60,7 +60,7 @@ def demo(
         audio = _read(file) if file else _spoken_command(gateway, watch)
         understood = watch.time("understand, whole call", lambda: gateway.understand_audio(audio))
         reply = reply_to(Action(understood.decision), understood.intent, understood.text)
-        sentences = watch.time("speak the reply", lambda: list(gateway.speak(reply)))
+        sentences = watch.time("speak the reply", lambda: list(gateway.speak_stream(reply)))
         save_wav(output, sentences)
         _show(understood, reply, output, watch)
 
@@ -91,9 +91,9 @@ def _read(file: Path) -> bytes:
         raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _spoken_command(gateway: GatewayClient, watch: Stopwatch) -> bytes:
+def _spoken_command(gateway: Client, watch: Stopwatch) -> bytes:
     out.print(f'Piper says: "{COMMAND}"')
-    return _wav(watch.time("speak the command", lambda: list(gateway.speak(COMMAND))))
+    return _wav(watch.time("speak the command", lambda: list(gateway.speak_stream(COMMAND))))
 
 
 def _wav(sentences: list[SpokenSentence]) -> bytes:

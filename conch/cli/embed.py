@@ -17,7 +17,7 @@ def embed(
 ) -> None:
     """Print how alike texts are (cosine), or with --json their vectors."""
     with connected(state, key) as gateway:
-        vectors = gateway.embed(texts)
+        vectors = gateway.embed(texts).vectors
     if json:
         for text, vector in zip(texts, vectors, strict=True):
             print_json({"text": text, "embedding": [round(float(value), 6) for value in vector]})

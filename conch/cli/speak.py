@@ -23,7 +23,7 @@ def speak(
 ) -> None:
     """Save a text as speech: 16-bit mono WAV."""
     with connected(state, key) as gateway, err.status("speaking"):
-        sentences = list(gateway.speak(text, length_scale=length_scale))
+        sentences = list(gateway.speak_stream(text, length_scale=length_scale))
         seconds = save_wav(output, sentences)
     if json:
         print_json({"file": str(output), "duration_s": round(seconds, 3), "sample_rate": sentences[0].sample_rate})

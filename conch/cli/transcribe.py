@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from conch.cli.connection import Key, State, connected
 from conch.cli.console import FAILED, err, print_json
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client
 from conch.contracts import voice
 from conch.contracts.errors import ConchError, InvalidRequest
 from conch.subtitles import Cue, to_srt, to_vtt
@@ -53,7 +53,7 @@ def transcribe(
 
 
 def _transcribe(
-    gateway: GatewayClient, file: Path, language: str, prompt: str, words: bool
+    gateway: Client, file: Path, language: str, prompt: str, words: bool
 ) -> tuple[list[voice.Segment], voice.TranscriptSummary]:
     try:
         audio = file.read_bytes()
@@ -69,7 +69,7 @@ def _transcribe(
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(file.name, total=None)
-        for event in gateway.transcribe(audio, language=language, prompt=prompt, with_words=words):
+        for event in gateway.transcribe_stream(audio, language=language, prompt=prompt, with_words=words):
             if isinstance(event, voice.Segment):
                 segments.append(event)
             elif isinstance(event, voice.Progress):

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client, Retries
 from conch.clients.inference import Arrays, CallOptions, Inference, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.contracts import errors
@@ -261,7 +261,7 @@ class GrpcFace:
         self._address = addresses.grpc
 
     async def transcribe(self, audio: bytes, **options: Any) -> dict[str, Any]:
-        events = await self._call(lambda client: list(client.transcribe(audio, **options)))
+        events = await self._call(lambda client: list(client.transcribe_stream(audio, **options)))
         summary = events[-1]
         return {
             "text": summary.text,
@@ -287,15 +287,15 @@ class GrpcFace:
         return self._understood(await self._call(lambda client: client.understand_audio(audio, **options)))
 
     async def speak(self, text: str, **options: Any) -> tuple[int, bytes]:
-        sentences = await self._call(lambda client: list(client.speak(text, **options)))
+        sentences = await self._call(lambda client: list(client.speak_stream(text, **options)))
         return sentences[0].sample_rate, b"".join(one.pcm16 for one in sentences)
 
     async def embed(self, texts: list[str], **options: Any) -> Any:
-        return await self._call(lambda client: client.embed(texts, **options))
+        return await self._call(lambda client: client.embed(texts, **options).vectors)
 
-    async def _call(self, use: Callable[[GatewayClient], Any]) -> Any:
+    async def _call(self, use: Callable[[Client], Any]) -> Any:
         def call() -> Any:
-            with GatewayClient(self._address) as client:
+            with Client(self._address, retries=Retries(attempts=1)) as client:
                 return use(client)
 
         return await asyncio.get_running_loop().run_in_executor(CALLERS, call)

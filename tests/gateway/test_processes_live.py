@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client
 from conch.contracts.errors import InvalidRequest
 
 ALONE = {
@@ -79,7 +79,7 @@ def test_several_processes_answer_at_one_pair_of_ports(tmp_path: Path) -> None:
     with started(tmp_path, PROCESSES="2") as running:
         assert len(set(running.listening)) == 1
         grpc_address, http_address = running.listening[0]
-        with GatewayClient(grpc_address) as gateway, pytest.raises(InvalidRequest):
+        with Client(grpc_address) as gateway, pytest.raises(InvalidRequest):
             gateway.understand("")
         assert httpx.get(f"http://{http_address}/health", trust_env=False).status_code == 503
 

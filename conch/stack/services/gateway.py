@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import httpx
 
-from conch.clients.gateway import GatewayClient
+from conch.clients.edge import Client, Retries
 from conch.contracts.errors import ConchError
 from conch.stack.loopback import loopback_client
 from conch.stack.processes import ProcessMark
@@ -22,6 +22,8 @@ HEALTH_DEADLINE_S = 10.0
 TEXT = "hello"
 REQUEST_ID = "probe"
 """Tells probes from callers in the logs."""
+ONCE = Retries(attempts=1)
+"""A probe tells how things are now."""
 
 
 class Gateway(Service):
@@ -83,11 +85,11 @@ class GatewayProbe(Probe):
             (await client.get("/metrics")).raise_for_status()
 
     def _understand(self) -> None:
-        with GatewayClient(self._grpc) as gateway:
+        with Client(self._grpc, retries=ONCE) as gateway:
             gateway.understand(TEXT, timeout_s=DEADLINE_S, request_id=REQUEST_ID)
 
     def _healthy(self) -> bool:
-        with GatewayClient(self._grpc) as gateway:
+        with Client(self._grpc, retries=ONCE) as gateway:
             return gateway.ready(timeout_s=HEALTH_DEADLINE_S)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedModel, Inference
+from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import Cancelled, ConchError
 from conch.tracing import NoSpans, Span, Spans
 
@@ -58,6 +59,9 @@ class ObservedInference(Inference):
 
     async def index(self) -> Sequence[IndexedModel]:
         return await self._inference.index()
+
+    async def metadata(self, model: str, version: str = "") -> ModelMetadata:
+        return await self._inference.metadata(model, version)
 
     @contextlib.contextmanager
     def _asking(self, model: str, call: CallOptions) -> Iterator[CallOptions]:

@@ -4,7 +4,7 @@
     InProcessInference   functions of this process, for tests   (inprocess.py)
 
 Both pass tests/clients/test_inference_live.py. Arrays have Triton's shapes, batch dimension first; BYTES are object
-arrays of `str`.
+arrays of `str`; of `bytes` where they are not UTF-8.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import NotFound
 from conch.contracts.identity import ANONYMOUS
 from conch.contracts.specs import PRIORITY_INTERACTIVE
@@ -88,6 +89,10 @@ class Inference(Protocol):
 
     async def index(self) -> Sequence[IndexedModel]:
         """All that is in the server's repository, loaded or not."""
+        ...
+
+    async def metadata(self, model: str, version: str = "") -> ModelMetadata:
+        """Of one version, or of the one that callers get who name none. Its python stub may be dead all the same."""
         ...
 
 

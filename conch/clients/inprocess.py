@@ -25,6 +25,7 @@ from conch.clients.inference import (
     Inference,
     ModelNotFound,
 )
+from conch.clients.metadata import ModelMetadata, TensorMetadata
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch
 from conch.contracts.specs import MODELS, DataType, ModelSpec, TensorSpec
 
@@ -57,14 +58,21 @@ class Asked:
 
 
 class InProcessInference(Inference):
-    """`functions` by model name; `specs` None is those of our own models."""
+    """`functions` by model name; `specs` None is those of our own models; `max_batch_size` is every model's."""
 
-    def __init__(self, functions: Mapping[str, Function], specs: Mapping[str, ModelSpec] | None = None) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        specs: Mapping[str, ModelSpec] | None = None,
+        *,
+        max_batch_size: int = 32,
+    ) -> None:
         self.functions = dict(functions)
         """May be changed between calls: a model that is taken out is not found."""
         self.asked: list[Asked] = []
         """Every call that reached a function, in order."""
         self._specs = MODELS if specs is None else specs
+        self._max_batch_size = max_batch_size
 
     async def infer(
         self, model: str, inputs: Arrays, *, outputs: Sequence[str] | None = None, call: CallOptions = DEFAULT_CALL
@@ -102,20 +110,32 @@ class InProcessInference(Inference):
     async def index(self) -> Sequence[IndexedModel]:
         return [IndexedModel(model, VERSION, ready=True) for model in self.functions]
 
+    async def metadata(self, model: str, version: str = "") -> ModelMetadata:
+        self._find(model, version)
+        spec = self._specs[model]
+        inputs, outputs = map(_tensors_metadata, (spec.inputs, spec.outputs))
+        return ModelMetadata(model, (VERSION,), inputs, outputs, self._batch_of(spec), spec.decoupled)
+
     def _admit(self, model: str, inputs: Arrays, outputs: Sequence[str] | None, call: CallOptions) -> ModelSpec:
-        if model not in self.functions:
-            raise ModelNotFound(f"Request for unknown model: '{model}' is not found")
-        if call.version not in ("", VERSION):
-            raise ModelNotFound(f"Request for unknown model: '{model}' version {call.version} is not found")
+        self._find(model, call.version)
         if call.deadline_s is not None and call.deadline_s <= 0:
             raise DeadlineExceeded(f"no time was left to ask model {model}")
         spec = self._specs[model]
-        check_request(spec, inputs, outputs)
+        check_request(spec, inputs, outputs, self._batch_of(spec))
         self.asked.append(Asked(model, inputs, call))
         return spec
 
+    def _batch_of(self, spec: ModelSpec) -> int:
+        return 1 if spec.decoupled else self._max_batch_size
 
-def check_request(spec: ModelSpec, inputs: Arrays, outputs: Sequence[str] | None) -> None:
+    def _find(self, model: str, version: str) -> None:
+        if model not in self.functions:
+            raise ModelNotFound(f"Request for unknown model: '{model}' is not found")
+        if version not in ("", VERSION):
+            raise ModelNotFound(f"Request for unknown model: '{model}' version {version} is not found")
+
+
+def check_request(spec: ModelSpec, inputs: Arrays, outputs: Sequence[str] | None, max_batch_size: int) -> None:
     """What Triton and our adapter hold a request against before the model sees it."""
     known = [tensor.name for tensor in spec.inputs]
     for name in inputs:
@@ -129,6 +149,10 @@ def check_request(spec: ModelSpec, inputs: Arrays, outputs: Sequence[str] | None
     batches = {array.shape[0] for array in inputs.values()}
     if len(batches) != 1:
         raise InvalidRequest(f"model {spec.name}: inputs disagree on the batch size: {sorted(batches)}")
+    if max(batches) > max_batch_size:
+        raise InvalidRequest(
+            f"model {spec.name}: the batch has {max(batches)} rows, at most {max_batch_size} are taken"
+        )
     for name in outputs or ():
         if name not in [tensor.name for tensor in spec.outputs]:
             raise InvalidRequest(f"model {spec.name}: output {name} is not one of its outputs")
@@ -146,6 +170,10 @@ def _check_tensor(spec: ModelSpec, tensor: TensorSpec, array: Array) -> None:
         raise InvalidRequest(f"model {spec.name}: input {tensor.name} holds {array.dtype}, not {tensor.data_type}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidRequest(f"model {spec.name}: input {tensor.name} has values that are NaN or infinite")
+
+
+def _tensors_metadata(tensors: Iterable[TensorSpec]) -> tuple[TensorMetadata, ...]:
+    return tuple(TensorMetadata(one.name, one.data_type, one.dims, one.optional) for one in tensors)
 
 
 def _chosen(arrays: Arrays, outputs: Sequence[str] | None) -> Arrays:

@@ -1,5 +1,6 @@
 """Ask a real Triton over gRPC: the one file that knows tritonclient."""
 
+import asyncio
 import contextlib
 import logging
 import re
@@ -22,6 +23,7 @@ from conch.clients.inference import (
     Inference,
     ModelNotFound,
 )
+from conch.clients.metadata import ModelMetadata, TensorMetadata
 from conch.clients.status import CODES, error_of
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch, Unavailable
 from conch.contracts.identity import AUDIO_LIMIT_HEADER, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
@@ -35,10 +37,13 @@ QUEUE_FULL_RETRY_S = 1.0
 
 READY_TIMEOUT_S = 5.0
 
+EXAMPLE_PARAMETER = "example"
+
 # Triton says these with codes that do not tell them apart (measured with 2.51).
 _BY_MESSAGE: tuple[tuple[str, type[ConchError]], ...] = (
     ("unknown model", ModelNotFound),
     ("is not at ready state", ModelNotFound),
+    ("has no available versions", ModelNotFound),
     ("Request timeout expired", DeadlineExceeded),
     ("maximum queue size", TooMuch),
     ("Stub process", Unavailable),
@@ -98,6 +103,28 @@ class TritonInference(Inference):
             raise _translated("repository", error.status(), error.message()) from None
         return [IndexedModel(one.name, one.version, one.state == "READY", one.reason) for one in index.models]
 
+    async def metadata(self, model: str, version: str = "") -> ModelMetadata:
+        told = self._client
+        try:
+            metadata, answer = await asyncio.gather(
+                told.get_model_metadata(model, version, client_timeout=READY_TIMEOUT_S),
+                told.get_model_config(model, version, client_timeout=READY_TIMEOUT_S),
+            )
+        except InferenceServerException as error:
+            raise _translated(model, error.status(), error.message()) from None
+        config = answer.config
+        batched = config.max_batch_size > 0
+        optional = {tensor.name for tensor in config.input if tensor.optional}
+        return ModelMetadata(
+            metadata.name,
+            tuple(metadata.versions),
+            tuple(_tensor_metadata(tensor, batched, tensor.name in optional) for tensor in metadata.inputs),
+            tuple(_tensor_metadata(tensor, batched, optional=False) for tensor in metadata.outputs),
+            config.max_batch_size,
+            config.model_transaction_policy.decoupled,
+            config.parameters[EXAMPLE_PARAMETER].string_value if EXAMPLE_PARAMETER in config.parameters else "",
+        )
+
     @property
     def _client(self) -> InferenceServerClient:
         if self._opened is None:
@@ -115,6 +142,10 @@ class TritonInference(Inference):
                 ],
             )
         return self._opened
+
+
+def _tensor_metadata(tensor: Any, batched: bool, optional: bool) -> TensorMetadata:
+    return TensorMetadata(tensor.name, tensor.datatype, tuple(tensor.shape)[batched:], optional)
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -175,7 +206,10 @@ def _decoded(output: Any, array: Array) -> Array:
         return array
     decoded = np.empty(array.shape, dtype=object)
     for index, value in np.ndenumerate(array):
-        decoded[index] = value.decode(errors="replace")
+        try:
+            decoded[index] = value.decode()
+        except UnicodeDecodeError:
+            decoded[index] = value
     return decoded
 
 

@@ -100,6 +100,7 @@ dynamic_batching {
   }
 }
 instance_group [ { kind: KIND_CPU count: 1 } ]
+parameters { key: "example" value: { string_value: "{\\"text\\": \\"hello\\"}" } }
 """
 
 COUNTER_MODEL = """
@@ -183,7 +184,9 @@ def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(params=["in this process", "through Triton"])
 async def inference(request: pytest.FixtureRequest) -> AsyncIterator[Inference]:
     if request.param == "in this process":
-        yield InProcessInference({"echo": echo, "counter": counter}, {"echo": ECHO, "counter": COUNTER})
+        yield InProcessInference(
+            {"echo": echo, "counter": counter}, {"echo": ECHO, "counter": COUNTER}, max_batch_size=4
+        )
         return
     server: Server = request.getfixturevalue("echo_server")
     async with TritonInference(server.grpc) as real:

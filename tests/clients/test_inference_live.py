@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from conch.clients.inference import CallOptions, IndexedModel, Inference, ModelNotFound, text_column
+from conch.clients.metadata import ModelMetadata, TensorMetadata
 from conch.contracts.errors import (
     ConchError,
     DeadlineExceeded,
@@ -79,6 +81,7 @@ async def test_eight_megabytes_go_there_and_back(inference: Inference) -> None:
         pytest.param({"text": text_column("x", "y").reshape(1, 2)}, id="wrong width"),
         pytest.param({"text": text_column("x", "y"), "values": np.zeros((3, 1), np.float32)}, id="unequal batches"),
         pytest.param({"text": text_column()}, id="empty batch"),
+        pytest.param({"text": text_column(*"12345")}, id="more rows than a batch has"),
         pytest.param({"text": text_column("x"), "values": np.array([[np.nan]], np.float32)}, id="NaN"),
     ],
 )
@@ -111,6 +114,27 @@ async def test_ready_knows_its_models(inference: Inference) -> None:
 async def test_the_index_tells_what_is_in_the_repository(inference: Inference) -> None:
     index = sorted(await inference.index(), key=lambda one: one.name)
     assert index == [IndexedModel("counter", "1", ready=True), IndexedModel("echo", "1", ready=True)]
+
+
+@pytest.mark.parametrize("version", ["", "1"])
+async def test_metadata_tells_how_a_model_is_asked(inference: Inference, version: str) -> None:
+    assert replace(await inference.metadata("echo", version), example="") == ModelMetadata(
+        "echo",
+        ("1",),
+        (TensorMetadata("text", "BYTES", (1,)), TensorMetadata("values", "FP32", (-1,), optional=True)),
+        (TensorMetadata("said", "BYTES", (1,)), TensorMetadata("doubled", "FP32", (-1,))),
+        max_batch_size=4,
+    )
+    counter = await inference.metadata("counter", version)
+    assert (counter.decoupled, counter.max_batch_size) == (True, 1)
+    assert counter.shape(counter.outputs[0]) == (-1, 1)
+
+
+async def test_metadata_of_nobody_is_not_found(inference: Inference) -> None:
+    with pytest.raises(ModelNotFound, match="nobody"):
+        await inference.metadata("nobody")
+    with pytest.raises(ModelNotFound, match="version 2"):
+        await inference.metadata("echo", "2")
 
 
 async def test_a_call_may_mean_one_version(inference: Inference) -> None:

@@ -41,13 +41,14 @@ class Refusing(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.answer = (grpc.StatusCode.OK, "")
         self.request: Any = None
         self.metadata: dict[str, str] = {}
+        self.response = service_pb2.ModelInferResponse()
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         self.request = request
         self.metadata = dict(context.invocation_metadata())
         if self.answer[0] is not grpc.StatusCode.OK:
             await context.abort(*self.answer)
-        return service_pb2.ModelInferResponse()
+        return self.response
 
     async def ModelStreamInfer(self, requests: Any, context: Any) -> AsyncIterator[Any]:
         async for _ in requests:
@@ -117,3 +118,11 @@ async def test_text_that_utf_8_cannot_hold_is_refused_before_it_is_sent(
     with pytest.raises(InvalidRequest, match="UTF-8"):
         await refusing[1].infer("x", {"text": text_column("lone \ud800 surrogate")})
     assert refusing[0].request is None
+
+
+async def test_bytes_that_are_no_text_come_back_as_bytes(refusing: tuple[Refusing, TritonInference]) -> None:
+    servicer, inference = refusing
+    servicer.response.outputs.add(name="data", datatype="BYTES", shape=[1, 2])
+    servicer.response.raw_output_contents.append(b"\x02\x00\x00\x00\xff\xfe\x02\x00\x00\x00ok")
+    answer = await inference.infer("x", {"text": text_column("x")})
+    assert answer["data"].tolist() == [[b"\xff\xfe", "ok"]]

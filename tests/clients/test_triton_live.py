@@ -125,3 +125,8 @@ async def test_sixty_five_megabytes_are_taken(triton: TritonInference) -> None:
     values = np.ones((1, 65 * 2**20 // 4), np.float32)
     answer = await triton.infer("echo", {"text": text_column("x"), "values": values}, outputs=["said"])
     assert answer["said"].tolist() == [["x"]]
+
+
+async def test_a_model_may_name_an_example_of_its_inputs(triton: TritonInference) -> None:
+    assert (await triton.metadata("echo")).example == '{"text": "hello"}'
+    assert (await triton.metadata("counter")).example == ""

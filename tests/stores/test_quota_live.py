@@ -3,54 +3,35 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from conch.contracts.errors import Unavailable
-from conch.stack.services.redis import binary
 from conch.stores.memory_quota import MemoryQuota
 from conch.stores.quota import Quota, Take, Taken
 from conch.stores.redis_quota import RedisQuota
+from tests.redis_server import RedisServer, running_redis
 
 PATIENT_S = 10.0
 """For what is no matter of time: a busy machine may stop us for long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    process: subprocess.Popen[bytes]
-    port: int
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while not _answers(port):
-            assert time.monotonic() < deadline, "Redis does not start"
-            time.sleep(0.02)
-        yield Server(process, port)
-        process.kill()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture
-def address(server: Server) -> str:
-    with Redis(port=server.port) as redis:
+def address(server: RedisServer) -> str:
+    with server.client() as redis:
         redis.flushall()
-    return f"127.0.0.1:{server.port}"
+    return server.address
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -125,7 +106,7 @@ def test_a_redis_that_is_not_there_is_unavailable() -> None:
         quota.take([Take("a", 1, 1)], keep_s=60)
 
 
-def test_a_redis_that_hangs_is_unavailable_and_works_again_when_it_goes_on(server: Server, address: str) -> None:
+def test_a_redis_that_hangs_is_unavailable_and_works_again_when_it_goes_on(server: RedisServer, address: str) -> None:
     with closing(RedisQuota(address, deadline_s=0.2)) as quota:
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
@@ -149,12 +130,4 @@ def _granted(quota: Quota, take: Take) -> bool:
     try:
         return quota.take([take], keep_s=60)[0].granted
     except Unavailable:
-        return False
-
-
-def _answers(port: int) -> bool:
-    try:
-        with Redis(port=port) as redis:
-            return bool(redis.ping())
-    except RedisError:
         return False

@@ -83,6 +83,11 @@ class _Unseen:
         pass
 
 
+def collector(otlp: str) -> dict[str, str]:
+    """What tells a process of ours where spans go, by host:port; empty: nowhere, whatever it inherits."""
+    return {ENDPOINT_VARIABLE: f"http://{otlp}" if otlp else ""}
+
+
 def spans_to(endpoint: str, service: str) -> Spans:
     """`service` is what a trace calls this process; `endpoint` empty is nobody."""
     return OtlpSpans(endpoint, service) if endpoint else NoSpans()

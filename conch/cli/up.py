@@ -10,7 +10,7 @@ import typer
 from conch.cli.connection import State
 from conch.cli.console import FAILED, err, reporting_errors
 from conch.contracts.errors import InvalidRequest
-from conch.edge.settings import Exposed
+from conch.edge.settings import Address, Exposed
 from conch.stack.daemon import EXPOSED, Order
 from conch.stack.detached import NotStarted, start_detached
 from conch.stack.foreground import run_stack
@@ -18,6 +18,7 @@ from conch.stack.logs import watching_console
 from conch.stack.service import StackSettings
 from conch.stack.services.registry import chosen
 from conch.stack.state import StackStatus, StateFolder, default_root
+from conch.tracing import ENDPOINT_VARIABLE
 
 _PORT = re.compile(r"(\w+\.\w+)=(\d{1,5})")
 
@@ -34,6 +35,13 @@ def up(
         typer.Option(metavar="FACE=PORT", help="As gateway.http=8020; 0: any free port. May be repeated."),
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
+    otlp: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", envvar=ENDPOINT_VARIABLE, help="Send traces there, by OTLP over gRPC."),
+    ] = "",
+    otlp_http: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Triton's own spans too; it speaks OTLP over HTTP alone.")
+    ] = "",
 ) -> None:
     """Start Redis, Triton, the edge and the gateway, and keep them running."""
     with reporting_errors(), _refusing_to_be_exposed():
@@ -41,8 +49,9 @@ def up(
         services = chosen(names)
         ports = dict(_asked_port(word) for word in port or ())
         folder = StateFolder(state or default_root())
+        settings = StackSettings(gpu, _collector(otlp), _collector(otlp_http))
         if detach:
-            order = Order(str(folder.root), tuple(names), ports, gpu)
+            order = Order(str(folder.root), tuple(names), ports, settings)
             try:
                 with err.status("starting") as progress:
                     status = start_detached(order, lambda now: progress.update(_described(now)))
@@ -51,7 +60,7 @@ def up(
                 raise typer.Exit(FAILED) from None
             err.print(f"ready (pid {status.pid}): {_addresses(status)}", markup=False, soft_wrap=True)
             return
-        run_stack(folder, services, settings=StackSettings(gpu), ports=ports, console=watching_console())
+        run_stack(folder, services, settings=settings, ports=ports, console=watching_console())
 
 
 @contextmanager
@@ -68,6 +77,11 @@ def _asked_port(word: str) -> tuple[str, int]:
     if match is None or int(match[2]) > 65535:
         raise InvalidRequest(f"--port {word!r} is not SERVICE.FACE=NUMBER, as in gateway.http=8020")
     return match[1], int(match[2])
+
+
+def _collector(word: str) -> str:
+    """host:port of what is given as that or as http://host:port; empty for nothing."""
+    return str(Address.parse(word.removeprefix("http://").rstrip("/"))) if word else ""
 
 
 def _described(status: StackStatus) -> str:

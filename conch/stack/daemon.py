@@ -29,14 +29,15 @@ class Order:
     """Services; empty: all."""
     ports: Mapping[str, int]
     """By service and face: "gateway.http"."""
-    gpu: bool
+    settings: StackSettings
 
     def encode(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        return cls(**json.loads(text))
+        document = json.loads(text)
+        return cls(**{**document, "settings": StackSettings(**document["settings"])})
 
 
 def main() -> None:
@@ -45,7 +46,7 @@ def main() -> None:
         run_stack(
             StateFolder(order.root),
             chosen(order.only),
-            settings=StackSettings(gpu=order.gpu),
+            settings=order.settings,
             ports=order.ports,
             console=None,
         )

@@ -37,6 +37,10 @@ class Hopeless(ConchError):
 class StackSettings:
     gpu: bool = False
     """Triton reads each model's configs/gpu.pbtxt."""
+    otlp: str = ""
+    """host:port that takes OTLP over gRPC: spans of the edge, the gateway and the models go there; empty: nowhere."""
+    otlp_http: str = ""
+    """host:port that takes OTLP over HTTP, the only one that Triton speaks: its own spans go there."""
 
 
 @dataclass(frozen=True, slots=True)

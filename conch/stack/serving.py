@@ -48,13 +48,16 @@ def serving(
     weights: WeightFiles,
     *,
     environment: Mapping[str, str] = NOTHING,
+    otlp_http: str = "",
     ready_s: float = 60.0,
 ) -> Iterator[Server]:
     """Serve the checkout's models and ensembles of these names, materialised under `folder`."""
     fill_repository(checkout(), folder / "repository", weights, only=names)
     fill_live(folder / "repository", folder / "live")
     repositories = [folder / "live" / MODELS, folder / "live" / ENSEMBLES]
-    with serving_repositories(folder, repositories, environment=environment, ready_s=ready_s) as server:
+    with serving_repositories(
+        folder, repositories, environment=environment, otlp_http=otlp_http, ready_s=ready_s
+    ) as server:
         yield server
 
 
@@ -64,11 +67,12 @@ def serving_repositories(
     repositories: Sequence[Path],
     *,
     environment: Mapping[str, str] = NOTHING,
+    otlp_http: str = "",
     ready_s: float = 60.0,
 ) -> Iterator[Server]:
     """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files.
 
-    `environment` is added to this process's own.
+    `environment` is added to this process's own; `otlp_http` is where the server's own spans go, host:port.
 
     The stub ignores PYTHONPATH: modules a model needs stand beside its model.py or are installed.
     """
@@ -78,7 +82,7 @@ def serving_repositories(
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            installation.command(repositories, addresses, shm_prefix=prefix_of(folder)),
+            installation.command(repositories, addresses, shm_prefix=prefix_of(folder), otlp_http=otlp_http),
             env=installation.environment({**os.environ, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,

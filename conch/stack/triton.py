@@ -17,6 +17,8 @@ from conch.contracts.identity import FORWARDED_PATTERN
 
 HOST = "127.0.0.1"
 
+CACHE_BYTES = 64 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class TritonAddresses:
@@ -63,10 +65,12 @@ class TritonInstallation:
         *,
         shm_prefix: str,
         config_name: str | None = None,
+        otlp_http: str = "",
     ) -> list[str]:
         """Loads all that `repositories` hold, in explicit mode; `config_name` picks configs/<name>.pbtxt.
 
-        `shm_prefix` begins the names of the stubs' regions in /dev/shm, so that they can be swept.
+        `shm_prefix` begins the names of the stubs' regions in /dev/shm, so that they can be swept. `otlp_http` is where
+        the server's own spans go, host:port; empty: nowhere.
         """
         arguments = [
             str(self.server),
@@ -74,6 +78,8 @@ class TritonInstallation:
             f"--backend-directory={self.backends}",
             f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
             f"--cache-directory={self.caches}",
+            # Of answers, for models whose config asks for it: see docs/observability.md.
+            f"--cache-config=local,size={CACHE_BYTES}",
             "--model-control-mode=explicit",
             "--load-model=*",
             # Our configs are complete; to complete one, Triton starts the python stub once more before each load.
@@ -92,7 +98,7 @@ class TritonInstallation:
             arguments += [f"--{name}-address={host}", f"--{name}-port={port}"]
         if config_name is not None:
             arguments.append(f"--model-config-name={config_name}")
-        return arguments
+        return [*arguments, *(_tracing(otlp_http) if otlp_http else [])]
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """`base` and what the server and its python stubs need to find this interpreter and its packages."""
@@ -104,6 +110,19 @@ class TritonInstallation:
             # A __pycache__ in a version folder looks like a change of the repository.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def _tracing(otlp_http: str) -> list[str]:
+    """Every request's span, as the child of the caller's; 2.51 does not look whether that one is sampled."""
+    settings = {
+        "mode": "opentelemetry",
+        "level": "TIMESTAMPS",
+        "rate": "1",
+        "opentelemetry,url": f"http://{otlp_http}/v1/traces",
+        "opentelemetry,resource": "service.name=conch-triton",
+        "opentelemetry,bsp_schedule_delay": "500",
+    }
+    return [f"--trace-config={name}={value}" for name, value in settings.items()]
 
 
 def _link(source: Path, target: Path) -> None:

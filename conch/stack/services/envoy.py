@@ -132,6 +132,7 @@ def edge_of(site: Site, exposure: Exposure) -> Edge:
             gateway.get("http"),
             metrics=gateway.get("http"),
             pings=True,
+            otlp=Address.parse(site.settings.otlp) if site.settings.otlp else None,
         ),
         exposure.tls,
         plain_text=exposure.plain_text,

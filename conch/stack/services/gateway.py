@@ -13,6 +13,7 @@ from conch.contracts.errors import ConchError
 from conch.stack.loopback import loopback_client
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
+from conch.tracing import collector
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["edge"]["internal"],
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
+                **collector(site.settings.otlp),
                 # Not in /tmp: what a killed gateway leaves there nobody finds again.
                 "CONCH_GATEWAY_METRICS_FOLDER": str(site.folder.data / self.name / "metrics"),
             },

@@ -11,6 +11,7 @@ from conch.stack.service import Hopeless, Launch, Probe, Service, Site
 from conch.stack.shm import PREFIX, STRAY_S, prefix_of, sweep
 from conch.stack.triton import TritonAddresses, TritonInstallation
 from conch.stack.triton_probe import TritonProbe
+from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
 
@@ -44,10 +45,11 @@ class Triton(Service):
             addresses,
             shm_prefix=prefix_of(site.folder.root),
             config_name="gpu" if site.settings.gpu else None,
+            otlp_http=site.settings.otlp_http,
         )
         self._starts += 1
-        redis = {ADDRESS_VARIABLE: site.addresses["redis"]["redis"]}
-        return Launch(command, installation.environment({**os.environ, **redis}))
+        told = {ADDRESS_VARIABLE: site.addresses["redis"]["redis"], **collector(site.settings.otlp)}
+        return Launch(command, installation.environment({**os.environ, **told}))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         self._probe = TritonProbe(

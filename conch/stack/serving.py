@@ -78,7 +78,7 @@ def serving_repositories(
     """
     folder.mkdir(parents=True, exist_ok=True)
     installation = TritonInstallation.prepare(folder / "backends")
-    addresses = TritonAddresses(*(f"{HOST}:{port}" for port in _free_ports(3)))
+    addresses = TritonAddresses(*(f"{HOST}:{port}" for port in free_ports(3)))
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -125,7 +125,7 @@ def _tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [int(one.getsockname()[1]) for one in sockets]
     for one in sockets:

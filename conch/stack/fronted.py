@@ -1,0 +1,85 @@
+"""The whole front on loopback, Triton with some of our models, gateway and edge: for tests and benchmarks.
+
+Without what `conch up` adds: nothing is supervised, and nothing is kept.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from conch.contracts.errors import Unavailable
+from conch.edge.edge import Edge
+from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
+from conch.stack.envoy import RunningEdge, fronting
+from conch.stack.serving import Server, free_ports, serving
+from conch.stack.triton import HOST
+from conch.weights.cache import verified_weights
+
+_LISTENING = re.compile(r"listening grpc=(\S+) http=(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    edge: RunningEdge
+
+    @property
+    def grpc(self) -> str:
+        return str(self.edge.edge.settings.listening.grpc)
+
+    @property
+    def http(self) -> str:
+        return str(self.edge.edge.settings.listening.http)
+
+    def key(self, tenant: str) -> str:
+        """A new API key; from the first one on nobody is served without."""
+        return self.edge.edge.keys.create(tenant)[1]
+
+
+@contextlib.contextmanager
+def fronted(folder: Path, names: Collection[str], *, tenants: str = "", ready_s: float = 60.0) -> Iterator[Front]:
+    """`names` of models and ensembles; `tenants` is a tenants file's text."""
+    with contextlib.ExitStack() as running:
+        triton = running.enter_context(serving(folder / "triton", names, verified_weights(names), ready_s=ready_s))
+        grpc, http = running.enter_context(_gateway(folder / "gateway", triton, ready_s))
+        listening = Listening(*(Address(HOST, port) for port in free_ports(4)))
+        server = TritonServer(*(Address.parse(one) for one in (triton.grpc, triton.http, triton.metrics)))
+        upstreams = Upstreams([server], grpc, http, pings=True)
+        edge = Edge(EdgeSettings(listening, upstreams, workers=1), folder / "edge", folder / "tenants.toml")
+        edge.tenants_file.write_text(tenants)
+        yield Front(running.enter_context(fronting(edge, ready_s=ready_s)))
+
+
+@contextlib.contextmanager
+def _gateway(folder: Path, triton: Server, ready_s: float) -> Iterator[tuple[Address, Address]]:
+    folder.mkdir(parents=True)
+    log = folder / "gateway.log"
+    settings = {"GRPC_ADDRESS": f"{HOST}:0", "HTTP_ADDRESS": f"{HOST}:0", "TRITON_ADDRESS": triton.grpc}
+    environment = {**os.environ, **{f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}}
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-P", "-m", "gateway"], env=environment, stderr=output)
+    try:
+        yield _await_addresses(process, log, ready_s)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_addresses(process: subprocess.Popen[bytes], log: Path, ready_s: float) -> tuple[Address, Address]:
+    deadline = time.monotonic() + ready_s
+    while (told := _LISTENING.search(log.read_text(errors="replace"))) is None:
+        if process.poll() is not None:
+            raise Unavailable(f"the gateway ended with {process.returncode}:\n{log.read_text(errors='replace')}")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the gateway does not listen after {ready_s} s:\n{log.read_text(errors='replace')}")
+        time.sleep(0.02)
+    return Address.parse(told[1]), Address.parse(told[2])

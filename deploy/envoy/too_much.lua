@@ -19,8 +19,9 @@ function envoy_on_response(handle)
     local body = handle:body()
     local wait = body and seconds(body:getBytes(0, body:length()))
     if wait then
-      headers:replace(":status", "429")
-      headers:replace("retry-after", wait)
+      -- After a wait for the body, headers are to be asked for again.
+      handle:headers():replace(":status", "429")
+      handle:headers():replace("retry-after", wait)
     end
   end
 end

@@ -18,6 +18,7 @@ from conch.contracts.errors import (
     TooMuch,
     Unavailable,
 )
+from conch.contracts.identity import AUDIO_LIMIT_HEADER
 from conch.contracts.specs import PRIORITY_BULK
 
 REFUSALS = [
@@ -110,6 +111,25 @@ async def test_triton_is_told_whose_call_it_is_and_how_long_it_may_wait(
     assert servicer.metadata["x-conch-tenant"] == "factory"
     assert servicer.metadata["x-conch-request-id"] == "r-1"
     assert servicer.metadata["traceparent"] == "00-ab-cd-01"
+
+
+@pytest.mark.parametrize("before", ["", "[request id: r-1] ", "in ensemble 'voice_command', "])
+async def test_a_model_that_asks_to_wait_is_too_much_for_as_long_as_it_says(
+    refusing: tuple[Refusing, TritonInference], before: str
+) -> None:
+    refusing[0].answer = (grpc.StatusCode.UNAVAILABLE, f"{before}model whisper: 5 of 5 s; retry after 3600 s")
+    with pytest.raises(TooMuch, match=r"model whisper: 5 of 5 s$") as refused:
+        await refusing[1].infer("x", {"text": text_column("x")})
+    assert refused.value.retry_after_s == 3600.0
+
+
+async def test_the_limit_of_audio_goes_with_a_call_that_has_one(
+    refusing: tuple[Refusing, TritonInference],
+) -> None:
+    await refusing[1].infer("x", {"text": text_column("x")}, call=CallOptions(audio_seconds_per_day=60))
+    assert refusing[0].metadata[AUDIO_LIMIT_HEADER] == "60"
+    await refusing[1].infer("x", {"text": text_column("x")})
+    assert AUDIO_LIMIT_HEADER not in refusing[0].metadata
 
 
 async def test_text_that_utf_8_cannot_hold_is_refused_before_it_is_sent(

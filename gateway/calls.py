@@ -4,7 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conch.clients.inference import CallOptions
 from conch.contracts.errors import DeadlineExceeded, InvalidRequest
@@ -18,6 +18,7 @@ from conch.contracts.identity import (
     audio_limit,
 )
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE
+from gateway.admission import Place
 
 FOREIGN_REQUEST_ID_HEADER = "x-request-id"
 """What proxies and other programs call it; ours wins where both come."""
@@ -30,6 +31,8 @@ class Call:
     identity: Identity
     ends_at: float
     """By time.monotonic()."""
+    place: Place | None = field(default=None, compare=False)
+    """Among the running; None where nobody counts."""
 
     @property
     def remaining_s(self) -> float:

@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal, TooMuch
+from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal
 from conch.contracts.identity import Identity
 from conch.tracing import NoSpans, Span, Spans
-from gateway.admission import Admission
+from gateway.admission import Admission, Place
 from gateway.calls import Call, check_tenant, is_plain
 from gateway.metrics import Metrics
 
@@ -51,6 +51,8 @@ class Reception:
     calls: Mapping[str, Admission] = field(default_factory=dict)
     """By method, beside `all_calls`: those that cost more than others."""
     spans: Spans = field(default_factory=NoSpans)
+    arriving: Admission = field(default_factory=lambda: Admission(256, "arriving calls"))
+    """Calls that do not run yet, since their callers still send."""
 
     @contextlib.asynccontextmanager
     async def call(self, face: str, method: str, identity: Identity, deadline_s: float | None) -> AsyncIterator[Call]:
@@ -60,14 +62,13 @@ class Reception:
         tenant = identity.tenant if is_plain(identity.tenant) else "?"
         span = self._span(face, method, tenant, identity)
         identity = replace(identity, traceparent=span.traceparent)
-        call = Call(identity, started + allowed_s)
+        place = Place(self._admissions(method), [self.arriving], lambda what: self.metrics.refused(what, tenant))
+        call = Call(identity, started + allowed_s, place)
         outcome = "ok"
         self.metrics.started()
         try:
             check_tenant(identity)
-            with contextlib.ExitStack() as running:
-                for admission in self._admissions(method):
-                    self._admit(running, admission, tenant)
+            with place.among_the_running():
                 async with asyncio.timeout(allowed_s):
                     yield call
         except TimeoutError:
@@ -100,13 +101,6 @@ class Reception:
                 outcome,
                 seconds,
             )
-
-    def _admit(self, running: contextlib.ExitStack, admission: Admission, tenant: str) -> None:
-        try:
-            running.enter_context(admission.admitted())
-        except TooMuch:
-            self.metrics.refused(admission.what, tenant)
-            raise
 
     def _span(self, face: str, method: str, tenant: str, identity: Identity) -> Span:
         attributes = {"conch.face": face, "conch.tenant": tenant, "conch.request_id": identity.request_id}

@@ -6,6 +6,7 @@ Acting on noise or on a misheard word is the worst thing we can do, so every dou
 from dataclasses import dataclass
 from enum import StrEnum
 
+from conch.commands.contacts import Callee, Certainty
 from conch.contracts.specs import INTENTS
 
 
@@ -31,6 +32,11 @@ DEFAULT_THRESHOLDS = Thresholds()
 ASSISTANT_INTENTS = frozenset({"GENERAL_QUERY"})
 """Intents that are nobody's command: they are forwarded, however sure we are."""
 
+SUMMON = "SUMMON_TEAM"
+
+DIAL = "DIAL_PERSON"
+"""The command that costs most when it is wrong: somebody's telephone rings."""
+
 COMMAND_INTENTS = frozenset(INTENTS) - ASSISTANT_INTENTS
 """What may be acted on; an intent that we do not know is forwarded too."""
 
@@ -42,6 +48,8 @@ class Understanding:
     text: str
     intent: str
     confidence: float
+    callee: Callee | None = None
+    """Of DIAL_PERSON: whom it means; None where no contacts are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ def decide(understood: Understanding, thresholds: Thresholds = DEFAULT_THRESHOLD
         return Decision(Action.FORWARD, f"{understood.intent or 'no intent'} is no command of ours")
     if not 0 <= understood.confidence <= 1:
         return Decision(Action.FORWARD, f"confidence {understood.confidence} is no probability")
+    if understood.confidence >= thresholds.confirm and (doubt := _doubt(understood)):
+        return Decision(Action.CONFIRM, doubt)
     if understood.confidence >= thresholds.execute:
         return Decision(Action.EXECUTE, f"confidence {understood.confidence:.3f} reaches {thresholds.execute}")
     if understood.confidence >= thresholds.confirm:
@@ -68,3 +78,13 @@ def decide(understood: Understanding, thresholds: Thresholds = DEFAULT_THRESHOLD
             f"confidence {understood.confidence:.3f} is between {thresholds.confirm} and {thresholds.execute}",
         )
     return Decision(Action.FORWARD, f"confidence {understood.confidence:.3f} is below {thresholds.confirm}")
+
+
+def _doubt(understood: Understanding) -> str:
+    """Why nobody is dialled without asking back; empty where somebody is surely meant, or nobody is to be dialled."""
+    callee = understood.callee
+    if understood.intent != DIAL or callee is None or callee.certainty is Certainty.SURE:
+        return ""
+    if callee.certainty is Certainty.NONE:
+        return "no contact sounds like the name"
+    return f"{callee.heard!r} sounds like {' or '.join(callee.names)}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conch.commands.contacts import Contact
 from conch.contracts.errors import InvalidRequest, TooMuch
 from conch.contracts.specs import SPEECH_RATE
 
@@ -25,10 +26,21 @@ class Limits:
     """Texts of one call."""
     prompt_bytes: int = 1024
     """UTF-8 bytes of the words to expect."""
+    contacts: int = 500
+    """Of one call."""
+    contact_bytes: int = 256
+    """UTF-8 bytes of a contact's name, and of each other spelling."""
+    contact_spellings: int = 8
+    """Of one contact."""
 
     @property
     def command_samples(self) -> int:
         return int(self.command_s * SPEECH_RATE)
+
+    @property
+    def understand_bytes(self) -> int:
+        """Of a written command and its contacts."""
+        return self.command_bytes + self.contacts * self.contact_bytes
 
     def check_audio_bytes(self, size: int) -> None:
         if size > self.audio_bytes:
@@ -42,7 +54,19 @@ class Limits:
 
     def check_prompt(self, prompt: str) -> None:
         if (size := _size("the prompt", prompt)) > self.prompt_bytes:
-            raise TooMuch(f"the prompt has {size} bytes, at most {self.prompt_bytes} are taken")
+            raise TooMuch(f"the prompt has {size} bytes, at most {self.prompt_bytes} are taken").about("prompt")
+
+    def check_contacts(self, contacts: Sequence[Contact]) -> None:
+        if len(contacts) > self.contacts:
+            raise TooMuch(f"there are {len(contacts)} contacts, at most {self.contacts} are taken in one call")
+        for index, contact in enumerate(contacts):
+            if len(contact.sounds_like) > self.contact_spellings:
+                raise TooMuch(
+                    f"contacts[{index}] has {len(contact.sounds_like)} other spellings, "
+                    f"at most {self.contact_spellings} are taken"
+                )
+            for name in (contact.name, *contact.sounds_like):
+                _check_text(f"contacts[{index}]", name, self.contact_bytes)
 
     def check_texts(self, texts: Sequence[str]) -> None:
         if not texts:

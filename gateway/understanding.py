@@ -1,13 +1,16 @@
 """What a command asks for, spoken or written, and whether to act on it."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from conch.clients.inference import Arrays, Inference, text_column
+from conch.commands.contacts import Callee, Contact, callee
+from conch.commands.summons import Summons, summons
 from conch.contracts.specs import INTENTS
 from conch.contracts.voice import Scores, Stage, Understood
-from conch.decision import DEFAULT_THRESHOLDS, Thresholds, Understanding, decide
+from conch.decision import DEFAULT_THRESHOLDS, DIAL, SUMMON, Thresholds, Understanding, decide
 from gateway import audio
 from gateway.audio import RawPcm
 from gateway.calls import Call
@@ -31,18 +34,26 @@ class CommandUnderstanding:
         self._limits = limits
         self._thresholds = thresholds
 
-    async def of_text(self, text: str, call: Call) -> Understood:
+    async def of_text(self, text: str, call: Call, contacts: Sequence[Contact] = ()) -> Understood:
+        """Without `contacts` a call's name is not looked at."""
         self._limits.check_command(text)
+        self._limits.check_contacts(contacts)
         watch = _Stopwatch()
         answer = await asked(self._inference, "intent", {"text": text_column(text)}, call.asked_by_somebody())
         watch.lap("intent")
-        return self._decided(text, "", answer, None, watch)
+        return await self._decided(text, "", answer, None, contacts, watch)
 
     async def of_audio(
-        self, source: BinaryIO, expectation: Expectation, call: Call, raw: RawPcm | None = None
+        self,
+        source: BinaryIO,
+        expectation: Expectation,
+        call: Call,
+        raw: RawPcm | None = None,
+        contacts: Sequence[Contact] = (),
     ) -> Understood:
         """By the ensemble `voice_command`: the text does not come back here on its way from whisper to intent."""
         self._limits.check_prompt(expectation.prompt)
+        self._limits.check_contacts(contacts)
         watch = _Stopwatch()
         async with audio.opened(source, self._limits.command_s, raw) as file:
             pcm = await audio.whole(file)
@@ -50,15 +61,26 @@ class CommandUnderstanding:
         inputs = speech_inputs(pcm[: self._limits.command_samples], expectation)
         answer = await asked(self._inference, "voice_command", inputs, call.asked_by_somebody())
         watch.lap("voice_command")
-        return self._decided(
-            str(answer["text"][0, 0]).strip(), str(answer["spoken_language"][0, 0]), answer, scores_of(answer), watch
-        )
+        text, language = str(answer["text"][0, 0]).strip(), str(answer["spoken_language"][0, 0])
+        return await self._decided(text, language, answer, scores_of(answer), contacts, watch)
 
-    def _decided(
-        self, text: str, language: str, answer: Arrays, recognition: Scores | None, watch: "_Stopwatch"
+    async def _decided(
+        self,
+        text: str,
+        language: str,
+        answer: Arrays,
+        recognition: Scores | None,
+        contacts: Sequence[Contact],
+        watch: "_Stopwatch",
     ) -> Understood:
         intent, confidence = str(answer["intent"][0, 0]), float(answer["confidence"][0, 0])
-        decision = decide(Understanding(text, intent, confidence), self._thresholds)
+        meant: Callee | None = None
+        if intent == DIAL and contacts:
+            # Some tens of milliseconds for the longest list: other calls go on meanwhile.
+            meant = await asyncio.to_thread(callee, text, contacts)
+            watch.lap("contacts")
+        sent = summons(text) if intent == SUMMON else Summons()
+        decision = decide(Understanding(text, intent, confidence, meant), self._thresholds)
         watch.lap("decide")
         return Understood(
             text=text,
@@ -68,6 +90,9 @@ class CommandUnderstanding:
             scores=dict(zip(INTENTS, map(float, answer["intent_scores"][0]), strict=True)),
             decision=decision.action,
             reason=decision.reason,
+            contacts=meant.names if meant is not None else (),
+            team=sent.team,
+            place=sent.place,
             recognition=recognition,
             stages=tuple(watch.stages),
         )

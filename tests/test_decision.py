@@ -4,6 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from conch.commands.contacts import NOBODY, Callee, Certainty
 from conch.contracts.specs import INTENTS
 from conch.decision import ASSISTANT_INTENTS, Action, Decision, Thresholds, Understanding, decide
 
@@ -103,3 +104,47 @@ def test_the_reason_says_both_numbers():
 )
 def test_the_reason_to_forward_is_told(intent, confidence, reason):
     assert decide(Understanding("call John", intent, confidence)) == Decision(Action.FORWARD, reason)
+
+
+callees = st.sampled_from(
+    [
+        None,
+        NOBODY,
+        Callee(Certainty.SURE, ("John",), "John", 1.0),
+        Callee(Certainty.CLOSE, ("John",), "Jane", 0.7),
+        Callee(Certainty.AMBIGUOUS, ("John Baker", "John Smith"), "John", 0.88),
+    ]
+)
+
+
+@given(confidence=confidences, callee=callees, limits=thresholds)
+def test_nobody_is_dialled_who_is_not_surely_meant(confidence, callee, limits):
+    decision = decide(Understanding("call John", "DIAL_PERSON", confidence, callee), limits)
+    if callee is not None and callee.certainty is not Certainty.SURE:
+        assert decision.action is not Action.EXECUTE
+
+
+@given(confidence=confidences, callee=callees, limits=thresholds)
+def test_whom_a_call_means_changes_no_other_command(confidence, callee, limits):
+    text, intent = "send the cleaners", "SUMMON_TEAM"
+    assert decide(Understanding(text, intent, confidence, callee), limits) == decide(
+        Understanding(text, intent, confidence), limits
+    )
+
+
+@pytest.mark.parametrize(
+    ("callee", "action", "reason"),
+    [
+        (Callee(Certainty.SURE, ("John",), "John", 1.0), Action.EXECUTE, "confidence 0.900 reaches 0.85"),
+        (Callee(Certainty.CLOSE, ("John",), "Jane", 0.7), Action.CONFIRM, "'Jane' sounds like John"),
+        (
+            Callee(Certainty.AMBIGUOUS, ("John Baker", "John Smith"), "John", 0.88),
+            Action.CONFIRM,
+            "'John' sounds like John Baker or John Smith",
+        ),
+        (NOBODY, Action.CONFIRM, "no contact sounds like the name"),
+    ],
+    ids=["sure", "close", "ambiguous", "nobody"],
+)
+def test_a_doubtful_name_is_asked_back(callee, action, reason):
+    assert decide(Understanding("call John", "DIAL_PERSON", 0.9, callee)) == Decision(action, reason)

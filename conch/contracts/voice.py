@@ -88,6 +88,12 @@ class Understood:
     decision: str
     """One of the gate's actions: execute, confirm, forward or ignore."""
     reason: str
+    contacts: tuple[str, ...] = ()
+    """Of DIAL_PERSON, where contacts were given: who may be meant, the likeliest first."""
+    team: str = ""
+    """Of SUMMON_TEAM: who is sent, as it was said; empty where nobody was named."""
+    place: str = ""
+    """Of SUMMON_TEAM: where to; empty where no place was named."""
     recognition: Scores | None = None
     """None for text."""
     stages: tuple[Stage, ...] = ()

@@ -2,12 +2,25 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from conch.commands.contacts import Contact
 from conch.contracts.voice import Scores, Segment, Stage, TranscriptSummary, Understood, Word
+
+
+class ContactBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    sounds_like: list[str] = []
+    """Other spellings of how the name is said."""
+
+    def to_contact(self) -> Contact:
+        return Contact(self.name, tuple(self.sounds_like))
 
 
 class CommandBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str
+    contacts: list[ContactBody] = []
+    """Whom a call may mean; nobody is dialled without asking back who is not surely meant."""
 
 
 class SpeechBody(BaseModel):
@@ -106,6 +119,12 @@ class UnderstoodShape(BaseModel):
     decision: str
     """execute, confirm, forward or ignore."""
     reason: str
+    contacts: list[str]
+    """Of DIAL_PERSON, where contacts were given: who may be meant, the likeliest first."""
+    team: str
+    """Of SUMMON_TEAM; empty where nobody was named."""
+    place: str
+    """Of SUMMON_TEAM; empty where no place was named."""
     recognition: ScoresShape | None
     """Of the audio; null for text."""
     stages: list[StageShape]
@@ -120,6 +139,9 @@ class UnderstoodShape(BaseModel):
             scores={intent: round(sure, 4) for intent, sure in understood.scores.items()},
             decision=understood.decision,
             reason=understood.reason,
+            contacts=list(understood.contacts),
+            team=understood.team,
+            place=understood.place,
             recognition=None if understood.recognition is None else ScoresShape.of(understood.recognition),
             stages=[StageShape.of(stage) for stage in understood.stages],
         )

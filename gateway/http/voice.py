@@ -78,8 +78,9 @@ def voice_routes(reception: Reception, limits: Limits, use_cases: UseCases, body
 
     async def _understood(request: Request, call: Call) -> Understood:
         if is_json(request):
-            body = await json_body(request, CommandBody, limits.command_bytes, body_within_s)
-            return await while_connected(request, use_cases.understanding.of_text(body.text, call))
+            body = await json_body(request, CommandBody, limits.understand_bytes, body_within_s)
+            contacts = [contact.to_contact() for contact in body.contacts]
+            return await while_connected(request, use_cases.understanding.of_text(body.text, call, contacts))
         async with audio_upload(request, limits, body_within_s) as file:
             work = use_cases.understanding.of_audio(file.source, _expectation(file), call, file.raw)
             return await while_connected(request, work)

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
+from conch.commands.contacts import Contact
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
 from conch.contracts.pb.voice.v1.voice_pb2_grpc import VoiceServicer
@@ -54,13 +55,14 @@ class Voice(VoiceServicer):
 
     async def _understand(self, request: pb.UnderstandRequest, call: Call) -> pb.UnderstandReply:
         kind = request.WhichOneof("command")
+        contacts = [Contact(contact.name, tuple(contact.sounds_like)) for contact in request.contacts]
         if kind == "text":
-            return to_reply(await self._use_cases.understanding.of_text(request.text, call))
+            return to_reply(await self._use_cases.understanding.of_text(request.text, call, contacts))
         if kind == "audio":
             self._limits.check_audio_bytes(len(request.audio))
             expectation = Expectation(request.language, request.prompt)
             audio = io.BytesIO(request.audio)
-            return to_reply(await self._use_cases.understanding.of_audio(audio, expectation, call))
+            return to_reply(await self._use_cases.understanding.of_audio(audio, expectation, call, contacts=contacts))
         raise InvalidRequest("neither audio nor text is given, 1 of the 2 is needed")
 
     async def _speak(self, request: pb.SpeakRequest, write: Write, call: Call) -> None:
@@ -96,6 +98,9 @@ def to_reply(understood: Understood) -> pb.UnderstandReply:
         scores=[pb.IntentScore(intent=intent, probability=sure) for intent, sure in understood.scores.items()],
         decision=f"DECISION_{understood.decision.upper()}",
         reason=understood.reason,
+        contacts=understood.contacts,
+        team=understood.team,
+        place=understood.place,
         recognition=None if understood.recognition is None else _to_scores(understood.recognition),
         stages=[pb.Stage(name=stage.name, ms=stage.ms) for stage in understood.stages],
     )

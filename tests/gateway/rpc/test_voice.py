@@ -98,6 +98,44 @@ async def test_an_understood_command_tells_scores_and_stages(channel: grpc.aio.C
     assert [stage.name for stage in reply.stages] == ["decode", "voice_command", "decide"]
 
 
+@pytest.mark.parametrize(
+    ("contacts", "decision", "meant"),
+    [
+        ([], pb.DECISION_EXECUTE, []),
+        ([pb.Contact(name="Mai"), pb.Contact(name="John")], pb.DECISION_EXECUTE, ["Mai"]),
+        ([pb.Contact(name="Wojciech", sounds_like=["Mai"])], pb.DECISION_EXECUTE, ["Wojciech"]),
+        ([pb.Contact(name="Mai Lan"), pb.Contact(name="Mai Anh")], pb.DECISION_CONFIRM, ["Mai Anh", "Mai Lan"]),
+        ([pb.Contact(name="John")], pb.DECISION_CONFIRM, []),
+    ],
+    ids=["no contacts", "one of them", "by another spelling", "one of two", "none of them"],
+)
+async def test_a_call_is_matched_with_the_contacts(
+    channel: grpc.aio.Channel, contacts: list[pb.Contact], decision: int, meant: list[str]
+) -> None:
+    reply = await VoiceStub(channel).Understand(pb.UnderstandRequest(text="call mai", contacts=contacts))
+    assert (reply.intent, reply.decision, list(reply.contacts)) == ("DIAL_PERSON", decision, meant)
+
+
+async def test_a_summons_tells_team_and_place(channel: grpc.aio.Channel) -> None:
+    reply = await VoiceStub(channel).Understand(pb.UnderstandRequest(text="summon the cleaning team to aisle 5"))
+    assert (reply.intent, reply.team, reply.place) == ("SUMMON_TEAM", "cleaning team", "aisle 5")
+
+
+@pytest.mark.parametrize(
+    ("contacts", "complaint"),
+    [
+        ([pb.Contact(name="Mai")] * 501, "501 contacts, at most 500"),
+        ([pb.Contact(name="Mai"), pb.Contact()], r"contacts\[1\] is empty"),
+        ([pb.Contact(name="x" * 257)], r"contacts\[0\] has 257 bytes, at most 256"),
+        ([pb.Contact(name="Mai", sounds_like=["My"] * 9)], r"contacts\[0\] has 9 other spellings, at most 8"),
+    ],
+    ids=["too many", "without a name", "a long name", "many spellings"],
+)
+async def test_contacts_have_bounds(channel: grpc.aio.Channel, contacts: list[pb.Contact], complaint: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match=complaint):
+        await VoiceStub(channel).Understand(pb.UnderstandRequest(text="call mai", contacts=contacts))
+
+
 async def _last(call: object) -> object:
     if hasattr(call, "__aiter__"):
         return [reply async for reply in call][-1]

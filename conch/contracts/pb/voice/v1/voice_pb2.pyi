@@ -115,19 +115,29 @@ class TranscriptSummary(_message.Message):
     def __init__(self, text: _Optional[str] = ..., language: _Optional[str] = ..., duration_s: _Optional[float] = ...) -> None: ...
 
 class UnderstandRequest(_message.Message):
-    __slots__ = ("audio", "text", "language", "prompt")
+    __slots__ = ("audio", "text", "language", "prompt", "contacts")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
     audio: bytes
     text: str
     language: str
     prompt: str
-    def __init__(self, audio: _Optional[bytes] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
+    contacts: _containers.RepeatedCompositeFieldContainer[Contact]
+    def __init__(self, audio: _Optional[bytes] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., prompt: _Optional[str] = ..., contacts: _Optional[_Iterable[_Union[Contact, _Mapping]]] = ...) -> None: ...
+
+class Contact(_message.Message):
+    __slots__ = ("name", "sounds_like")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOUNDS_LIKE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sounds_like: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., sounds_like: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UnderstandReply(_message.Message):
-    __slots__ = ("text", "language", "intent", "confidence", "scores", "decision", "reason", "recognition", "stages")
+    __slots__ = ("text", "language", "intent", "confidence", "scores", "decision", "reason", "recognition", "stages", "contacts", "team", "place")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     INTENT_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +147,9 @@ class UnderstandReply(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     RECOGNITION_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
+    TEAM_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     text: str
     language: str
     intent: str
@@ -146,7 +159,10 @@ class UnderstandReply(_message.Message):
     reason: str
     recognition: Scores
     stages: _containers.RepeatedCompositeFieldContainer[Stage]
-    def __init__(self, text: _Optional[str] = ..., language: _Optional[str] = ..., intent: _Optional[str] = ..., confidence: _Optional[float] = ..., scores: _Optional[_Iterable[_Union[IntentScore, _Mapping]]] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., recognition: _Optional[_Union[Scores, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ...) -> None: ...
+    contacts: _containers.RepeatedScalarFieldContainer[str]
+    team: str
+    place: str
+    def __init__(self, text: _Optional[str] = ..., language: _Optional[str] = ..., intent: _Optional[str] = ..., confidence: _Optional[float] = ..., scores: _Optional[_Iterable[_Union[IntentScore, _Mapping]]] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., recognition: _Optional[_Union[Scores, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., contacts: _Optional[_Iterable[str]] = ..., team: _Optional[str] = ..., place: _Optional[str] = ...) -> None: ...
 
 class IntentScore(_message.Message):
     __slots__ = ("intent", "probability")

@@ -22,7 +22,8 @@ def main() -> int:
     except (ValidationError, ValueError) as error:
         print(f"the settings are wrong: {error}", file=sys.stderr)
         return 2
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for loud in ("uvicorn", "httpx"):
+        logging.getLogger(loud).setLevel(logging.WARNING)
     try:
         return _serve(settings) if settings.processes == 1 else Processes(settings, _serve).run()
     except ConchError as error:

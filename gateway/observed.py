@@ -8,6 +8,7 @@ from dataclasses import replace
 from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedModel, Inference
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import Cancelled, ConchError
+from conch.contracts.specs import MODELS
 from conch.tracing import NoSpans, Span, Spans
 
 Timed = Callable[[str, str, float], None]
@@ -28,7 +29,7 @@ class ObservedInference(Inference):
         self._timed = timed
         self._clock = clock
         self._spans = spans
-        self._known: set[str] = set()
+        self._known = set(MODELS)
         self._answered_at: dict[tuple[str, str], float] = {}
 
     def answered_ago_s(self, model: str, version: str = "") -> float | None:

@@ -7,6 +7,7 @@ from string import Template
 from typing import Any
 
 from conch.contracts.errors import Internal
+from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
 from conch.edge.access import bad_parameters, skipping_what_has_no_bad_parameters
 from conch.edge.certificates import transport_socket
@@ -64,6 +65,9 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})
 
 
+_CALLERS_WORDS = ("http.url", "user_agent", "grpc.path", "grpc.authority", "grpc.content_type", "grpc.timeout")
+
+
 def _tracing(settings: EdgeSettings) -> dict[str, Any]:
     provider = {
         "@type": type_url("envoy.config.trace.v3.OpenTelemetryConfig"),
@@ -76,6 +80,14 @@ def _tracing(settings: EdgeSettings) -> dict[str, Any]:
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
         "random_sampling": {"value": sampled},
         "client_sampling": {"value": 0},
+        "operation": "edge %ROUTE_NAME%",
+        # Envoy's own attributes hold what a caller wrote, and may have written secrets into: these take their places.
+        "custom_tags": [
+            *({"tag": tag, "literal": {"value": "-"}} for tag in _CALLERS_WORDS),
+            {"tag": "guid:x-request-id", "request_header": {"name": REQUEST_ID_HEADER, "default_value": "-"}},
+            {"tag": "conch.tenant", "request_header": {"name": TENANT_HEADER, "default_value": "-"}},
+            {"tag": "conch.request_id", "request_header": {"name": REQUEST_ID_HEADER, "default_value": "-"}},
+        ],
     }
 
 

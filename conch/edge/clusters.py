@@ -148,16 +148,37 @@ _HEALTH_CHECK = {
 }
 
 
+_WITHOUT_TRACESTATE = [
+    # Envoy writes an empty tracestate beside its traceparent, and Triton 2.51 then heeds neither.
+    {
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"),
+            "mutations": {"request_mutations": [{"remove": "tracestate"}]},
+        },
+    },
+    {
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": type_url("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")},
+    },
+]
+
+
 def _protocol(target: Target, pings: bool) -> dict[str, Any]:
     http2: dict[str, Any] = {"initial_stream_window_size": 2**20, "initial_connection_window_size": 2**24}
     if pings:
         # A health check stops new calls; this ends those that a stopped server has taken.
         http2["connection_keepalive"] = {"interval": "0.3s", "timeout": "0.6s"}
     if target.is_grpc:
-        return {"@type": type_url(HTTP_OPTIONS), "explicit_http_config": {"http2_protocol_options": http2}}
+        return {
+            "@type": type_url(HTTP_OPTIONS),
+            "explicit_http_config": {"http2_protocol_options": http2},
+            "http_filters": _WITHOUT_TRACESTATE,
+        }
     return {
         "@type": type_url(HTTP_OPTIONS),
         "explicit_http_config": {"http_protocol_options": {}},
+        "http_filters": _WITHOUT_TRACESTATE,
         "common_http_protocol_options": {"idle_timeout": f"{IDLE_S}s"},
     }
 

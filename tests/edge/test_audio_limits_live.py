@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -111,7 +112,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], l
             Upstreams([server], Address.parse(gateway.grpc), Address.parse(gateway.http), pings=True),
             workers=1,
         )
-        (folder / "tenants.toml").write_text(TENANTS + "[tenants.free]\n")
+        streamer = "[tenants.streamer]\nstream = true\naudio_seconds_per_day = 5\n"
+        (folder / "tenants.toml").write_text(TENANTS + streamer + "[tenants.free]\n")
         here.enter_context(fronting(Edge(settings, folder / "edge", folder / "tenants.toml")))
         yield Site(Edge(settings, folder / "edge", folder / "tenants.toml"), triton, redis)
 
@@ -159,6 +161,17 @@ def test_over_kserves_grpc(site: Site) -> None:
     )
     assert site.infer("grpc", request(1)).code() is grpc.StatusCode.OK
     assert site.used_ms("grpc") == 5000
+
+
+def test_on_a_stream_the_words_alone_say_so(site: Site) -> None:
+    with grpc.insecure_channel(site.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        asked = iter([request(2)] * 3)
+        answers = list(stub.ModelStreamInfer(asked, metadata=list(site.key("streamer").items()), timeout=60))
+    refused = [answer.error_message for answer in answers if answer.error_message]
+    assert len(refused) == 1
+    assert re.search(r"model whisper: tenant streamer has sent 4\.0 of 5 s .*; retry after \d+ s$", refused[0])
+    assert site.used_ms("streamer") == 4000
 
 
 def test_over_kserves_http(site: Site) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -21,33 +20,20 @@ from conch.clients.inference import (
     CallOptions,
     IndexedModel,
     Inference,
-    ModelNotFound,
 )
 from conch.clients.metadata import ModelMetadata, TensorMetadata
-from conch.clients.status import CODES, error_of
-from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, TooMuch, Unavailable
+from conch.clients.status import error_of
+from conch.clients.triton_words import coded, error_in, without_request_id
+from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from conch.contracts.identity import AUDIO_LIMIT_HEADER, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
-from conch.contracts.retry_after import without_retry_after
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 256 * 2**20
 
-QUEUE_FULL_RETRY_S = 1.0
-
 READY_TIMEOUT_S = 5.0
 
 EXAMPLE_PARAMETER = "example"
-
-# Triton says these with codes that do not tell them apart (measured with 2.51).
-_BY_MESSAGE: tuple[tuple[str, type[ConchError]], ...] = (
-    ("unknown model", ModelNotFound),
-    ("is not at ready state", ModelNotFound),
-    ("has no available versions", ModelNotFound),
-    ("Request timeout expired", DeadlineExceeded),
-    ("maximum queue size", TooMuch),
-    ("Stub process", Unavailable),
-)
 
 
 class TritonInference(Inference):
@@ -84,7 +70,8 @@ class TritonInference(Inference):
         try:
             async for result, error in answers:
                 if error is not None:
-                    raise _translated_without_code(model, error.message())
+                    code, text = coded(error.message())
+                    raise _translated(model, code.name, text)
                 yield _arrays(result)
         except grpc.RpcError as error:
             raise _translated(model, str(error.code()), error.details()) from None
@@ -214,13 +201,9 @@ def _decoded(output: Any, array: Array) -> Array:
 
 
 def _translated(model: str, status: str | None, message: str | None) -> ConchError:
-    text = _without_request_id(message or "no reason was given")
-    told = without_retry_after(text)
-    if told.retry_after_s is not None:
-        return TooMuch(told.message, told.retry_after_s)
-    for fragment, kind in _BY_MESSAGE:
-        if fragment in text:
-            return TooMuch(text, QUEUE_FULL_RETRY_S) if kind is TooMuch else kind(text)
+    text = without_request_id(message or "no reason was given")
+    if (said := error_in(text)) is not None:
+        return said
     if status == "StatusCode.UNAVAILABLE" and not text.startswith("model "):
         # gRPC's words hold addresses, which are nobody's business but ours.
         logger.warning("model %s: no answer from Triton: %s", model, text)
@@ -231,23 +214,3 @@ def _translated(model: str, status: str | None, message: str | None) -> ConchErr
         logger.error("model %s answered %s: %s", model, code.name, text)
         return Internal(f"model {model}: internal error")
     return error
-
-
-# A stream's errors have no code. The header `triton_grpc_error` asks for one: that can end the server (SIGSEGV, 2.51).
-_CONTRACT_BROKEN = ("unexpected shape", "inference input", "inputs but got", "inference output", "batch-size")
-_ADAPTERS = re.compile(r"model \S+: (\w+): ")
-
-
-def _translated_without_code(model: str, message: str) -> ConchError:
-    """Our adapter writes the error's class into the message; Triton's own refusals are told by their words."""
-    said = _ADAPTERS.match(message)
-    kind = next((kind for kind in CODES if said and kind.__name__ == said[1]), None)
-    if said is not None and kind is not None:
-        return _translated(model, CODES[kind].name, message.replace(f"{said[1]}: ", "", 1))
-    broken = any(fragment in message for fragment in _CONTRACT_BROKEN)
-    return _translated(model, "INVALID_ARGUMENT" if broken else None, message)
-
-
-def _without_request_id(message: str) -> str:
-    """Triton puts "[request id: ...] " before its own words."""
-    return message.split("] ", 1)[1] if message.startswith("[request id: ") and "] " in message else message

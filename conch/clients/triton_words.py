@@ -7,6 +7,7 @@ import grpc
 from conch.clients.inference import ModelNotFound
 from conch.clients.status import CODES
 from conch.contracts.errors import ConchError, DeadlineExceeded, TooMuch, Unavailable
+from conch.contracts.retry_after import without_retry_after
 
 QUEUE_FULL_RETRY_S = 1.0
 
@@ -26,6 +27,9 @@ _ADAPTERS = re.compile(r"model \S+: (\w+): ")
 
 def error_in(text: str) -> ConchError | None:
     """None where the code has to tell."""
+    told = without_retry_after(text)
+    if told.retry_after_s is not None:
+        return TooMuch(told.message, told.retry_after_s)
     for fragment, kind in _BY_WORDS:
         if fragment in text:
             return TooMuch(text, QUEUE_FULL_RETRY_S) if kind is TooMuch else kind(text)

@@ -87,7 +87,4 @@ def _ready(reply: health_pb2.ModelReadyReply, _: str) -> bool:
 
 def _triton_error(code: grpc.StatusCode, message: str, retry_after_s: float | None = None) -> ConchError:
     text = without_request_id(message)
-    # The edge's own refusals name a time; Triton's have to be told by their words.
-    if retry_after_s is not None:
-        return error_of(code, text, retry_after_s)
-    return error_in(text) or error_of(code, text)
+    return error_in(text) or error_of(code, text, retry_after_s)

@@ -58,6 +58,29 @@ def test_a_killed_triton_is_unavailable_at_once(
         assert "error" in answer.json()
 
 
+def test_a_gateway_that_is_away_is_told_in_the_shape_of_the_face(
+    make_edge: Callable[..., Any], make_stand_in: Callable[..., Any], make_caller: Callable[..., Any]
+) -> None:
+    away = "a server behind the edge is away"
+    with (
+        make_stand_in("triton") as triton,
+        make_stand_in("gateway") as gateway,
+        fronting(make_edge(triton, gateway=gateway)) as running,
+    ):
+        caller = make_caller(running)
+        gateway.stop()
+        for path, body in (
+            ("/v2/health/ready", {"error": away}),
+            ("/health", {"error": away}),
+            ("/v1/models", {"error": {"message": away, "type": "server_error", "param": None, "code": 503}}),
+        ):
+            answer = caller.get(path)
+            assert (answer.status_code, answer.json(), answer.headers.get("retry-after")) == (503, body, "1")
+        refused = caller.raw("/conch.voice.v1.Voice/Understand")
+        assert (refused.code(), refused.details()) == (grpc.StatusCode.UNAVAILABLE, away)
+        assert caller.get("/v2/models/sum").status_code == 200
+
+
 def test_calls_of_one_connection_are_spread_over_all_servers(
     make_edge: Callable[..., Any], make_stand_in: Callable[..., Any], make_caller: Callable[..., Any]
 ) -> None:

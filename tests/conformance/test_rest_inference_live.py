@@ -107,7 +107,7 @@ def test_a_batch_is_one_tensor(ours: Server, batch: int) -> None:
 @cites(Section.REST_PARAMETERS, Section.PARAMETERS)
 def test_parameters_reach_the_model(ours: Server) -> None:
     sent = {"text": "höher", "whole": -(2**53), "flag": True}
-    hold = Tensor.of("HOLD_MS", "UINT32", [0])
+    hold = Tensor.of("HOLD_MS", "UINT32", [[0]])
     (told,) = ours.infer("witness", hold, parameters=sent).outputs["PARAMETERS"]
     assert sent.items() <= json.loads(told).items()
 

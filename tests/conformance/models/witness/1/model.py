@@ -21,7 +21,7 @@ class TritonPythonModel:
         self._ran += 1
         return pb_utils.InferenceResponse(
             [
-                pb_utils.Tensor("RAN", np.array([self._ran], np.int64)),
-                pb_utils.Tensor("PARAMETERS", np.array([request.parameters().encode()], np.object_)),
+                pb_utils.Tensor("RAN", np.array([[self._ran]], np.int64)),
+                pb_utils.Tensor("PARAMETERS", np.array([[request.parameters().encode()]], np.object_)),
             ]
         )

@@ -12,6 +12,7 @@ from gateway.embedding import Embedded, Vectors
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
 from gateway.http.openai import documents
+from gateway.http.openai.blame import blaming
 from gateway.http.openai.names import check_model
 from gateway.http.openai.shapes import EmbeddingsBody
 from gateway.limits import Limits
@@ -30,10 +31,8 @@ def embedding_routes(reception: Reception, limits: Limits, use_cases: UseCases, 
             check_model(body.model, "embedding", "embeds")
             _check_dimensions(body.dimensions)
             texts = _texts(body.input)
-            try:
+            with blaming("input"):
                 embedded = await while_connected(request, use_cases.embedding.embed(texts, call))
-            except InvalidRequest as error:
-                raise error.about("input") from None
             return JSONResponse(_document(body, embedded))
 
     return router

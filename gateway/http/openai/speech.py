@@ -14,6 +14,7 @@ from gateway.encoding import FORMATS, encoder_of
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
 from gateway.http.openai import documents, events
+from gateway.http.openai.blame import blaming
 from gateway.http.openai.names import check_model, check_voice
 from gateway.http.openai.shapes import SpeechBody
 from gateway.http.parts import InParts, Outgoing
@@ -37,7 +38,8 @@ def speech_routes(reception: Reception, limits: Limits, use_cases: UseCases, bod
                 check_model(body.model, "piper", "speaks")
                 check_voice(_voice_of(body))
                 speak = _speak_events if body.stream_format == "sse" else _speak
-                await while_connected(request, speak(use_cases, body, call, outgoing))
+                with blaming("input"):
+                    await while_connected(request, speak(use_cases, body, call, outgoing))
 
         return InParts(answer)
 

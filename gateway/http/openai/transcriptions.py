@@ -12,6 +12,7 @@ from gateway.calls import Call
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import Upload, form_upload
 from gateway.http.openai import documents, events
+from gateway.http.openai.blame import blaming
 from gateway.http.openai.names import check_model
 from gateway.http.openai.transcripts import Transcript, seconds_of
 from gateway.http.openai.wishes import Wishes
@@ -41,11 +42,8 @@ def transcription_routes(reception: Reception, limits: Limits, use_cases: UseCas
                 form_upload(request, limits, body_within_s, MOST_FIELDS) as file,
             ):
                 wishes = Wishes.of(file)
-                if wishes.stream:
-                    await while_connected(request, _stream(use_cases, file, wishes, call, outgoing))
-                else:
-                    transcript = await while_connected(request, _transcribed(use_cases, file, wishes, call))
-                    await outgoing.whole(transcript.response(wishes))
+                with blaming("file"):
+                    await while_connected(request, _answer(use_cases, file, wishes, call, outgoing))
 
         return InParts(answer)
 
@@ -60,6 +58,14 @@ def transcription_routes(reception: Reception, limits: Limits, use_cases: UseCas
             raise Unsupported("nothing here translates speech: /v1/audio/transcriptions writes it as it is spoken")
 
     return router
+
+
+async def _answer(use_cases: UseCases, file: Upload, wishes: Wishes, call: Call, outgoing: Outgoing) -> None:
+    if wishes.stream:
+        await _stream(use_cases, file, wishes, call, outgoing)
+    else:
+        transcript = await _transcribed(use_cases, file, wishes, call)
+        await outgoing.whole(transcript.response(wishes))
 
 
 async def _stream(use_cases: UseCases, file: Upload, wishes: Wishes, call: Call, outgoing: Outgoing) -> None:

@@ -11,11 +11,13 @@ from conch.contracts.errors import DeadlineExceeded, InvalidRequest
 from conch.contracts.identity import (
     ANONYMOUS,
     AUDIO_LIMIT_HEADER,
+    MODELS_HEADER,
     REQUEST_ID_HEADER,
     TENANT_HEADER,
     TRACEPARENT_HEADER,
     Identity,
     audio_limit,
+    models_in,
 )
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE
 from gateway.admission import Place
@@ -57,6 +59,7 @@ class Call:
             remaining_s,
             identity.traceparent,
             audio_seconds_per_day=identity.audio_seconds_per_day,
+            models=identity.models,
         )
 
 
@@ -69,6 +72,7 @@ def identify(headers: Mapping[str, str]) -> Identity:
         request_id=given if is_plain(given) else str(uuid.uuid4()),
         traceparent=traceparent if is_plain(traceparent) else "",
         audio_seconds_per_day=audio_limit(headers.get(AUDIO_LIMIT_HEADER)),
+        models=models_in(headers.get(MODELS_HEADER)),
     )
 
 

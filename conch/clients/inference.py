@@ -37,6 +37,8 @@ class CallOptions:
     traceparent: str = ""
     audio_seconds_per_day: int | None = None
     """The tenant's limit, which the models that transcribe hold; None is none."""
+    models: frozenset[str] | None = None
+    """Those that the tenant may call, which the gateway holds; None: every one."""
     version: str = ""
     """Of the model, as "2"; empty: the one that the server gives to callers who name none."""
 

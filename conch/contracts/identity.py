@@ -1,6 +1,7 @@
 """Who a call is for, as the edge tells it: headers that Triton forwards to every model and ensemble step."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 TENANT_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
@@ -15,6 +16,8 @@ OPERATOR_HEADER = "x-conch-operator"
 """"true" where that key is an operator's; absent otherwise."""
 AUDIO_LIMIT_HEADER = "x-conch-audio-seconds-per-day"
 """What the tenant may have transcribed; absent where it may have as much as it likes."""
+MODELS_HEADER = "x-conch-models"
+"""Those that the tenant may call, for the gateway; absent where it may call every one."""
 FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 
@@ -32,6 +35,8 @@ class Identity:
     """Of the span that asks, as W3C writes it; empty where nobody traces."""
     audio_seconds_per_day: int | None = None
     """The tenant's limit, as the edge tells it; None is none."""
+    models: frozenset[str] | None = None
+    """Those that the tenant may call; None: every one."""
 
     @property
     def trace_id(self) -> str:
@@ -45,6 +50,15 @@ def audio_limit(text: str | None) -> int | None:
     if text is None:
         return None
     return int(text) if _SECONDS.fullmatch(text) else 0
+
+
+def models_text(models: Iterable[str]) -> str:
+    """For the header. No model is called "-", and an empty header would be taken for none."""
+    return ",".join(models) or "-"
+
+
+def models_in(text: str | None) -> frozenset[str] | None:
+    return None if text is None else frozenset(text.split(","))
 
 
 ANONYMOUS = Identity()

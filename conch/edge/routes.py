@@ -11,11 +11,11 @@ from typing import Any
 from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
 from conch.edge.access import PACKED, model_filters
-from conch.edge.audio import answer_filter, limit_headers
 from conch.edge.clusters import ADMIN, Target, cluster_name
 from conch.edge.discovery import Resource, type_url
 from conch.edge.settings import Limits
 from conch.edge.tenants import Tenant, Tenants
+from conch.edge.told import answer_filter, limit_headers
 
 Route = Mapping[str, Any]
 Match = Mapping[str, Any]

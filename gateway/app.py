@@ -23,6 +23,7 @@ from gateway.http.face import http_face
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.observed import ObservedInference
+from gateway.permitted import PermittedInference
 from gateway.reception import Deadlines, Reception
 from gateway.rpc.health import HealthServicer
 from gateway.rpc.kserve import KServeHealth
@@ -48,6 +49,7 @@ class Gateway:
         metrics = Metrics(shared=settings.processes > 1)
         self._spans = spans_to(settings.otlp_endpoint, "conch-gateway")
         observed = ObservedInference(inference, metrics.asked, spans=self._spans)
+        permitted = PermittedInference(observed)
         limits = _limits(settings)
         reception = Reception(
             _deadlines(settings),
@@ -57,10 +59,10 @@ class Gateway:
             self._spans,
         )
         use_cases = UseCases(
-            Transcription(observed, limits, metrics, in_flight=settings.transcription_in_flight),
-            CommandUnderstanding(observed, limits, timed=metrics.stage),
-            Speaking(observed, limits),
-            TextEmbedding(observed, limits),
+            Transcription(permitted, limits, metrics, in_flight=settings.transcription_in_flight),
+            CommandUnderstanding(permitted, limits, timed=metrics.stage),
+            Speaking(permitted, limits),
+            TextEmbedding(permitted, limits),
             Catalogue(observed),
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)

@@ -49,6 +49,12 @@ MODEL_REQUEST_SECONDS = Metric(
     "Seconds that a model had a request, in whatever batch it came; the wait in Triton's queue is not in it.",
     ("model", "version", "tenant"),
 )
+MODEL_AUDIO_SECONDS = Metric(
+    "conch_model_audio_seconds_total",
+    Kind.COUNTER,
+    "Seconds of audio that a model heard, whoever sent them and by whatever way.",
+    ("model", "version", "tenant"),
+)
 
 # Exported by the gateway.
 REQUESTS = Metric(
@@ -90,6 +96,7 @@ ALL = (
     MODEL_REFUSED,
     MODEL_UNCOUNTED,
     MODEL_REQUEST_SECONDS,
+    MODEL_AUDIO_SECONDS,
     REQUESTS,
     REQUEST_SECONDS,
     STAGE_SECONDS,

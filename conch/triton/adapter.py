@@ -49,7 +49,8 @@ class TritonModel:
         self._counts = Counts(self._name, args["model_version"])
         self._meter = Meter(_quota(self.model_class), self._counts.uncounted)
         spans = spans_to(os.environ.get(ENDPOINT_VARIABLE, ""), "conch-models")
-        self._watch = Watch(self._name, args["model_version"], self._counts, spans)
+        audio_ms = self.model_class.audio_ms if self.model_class.counts_audio else None
+        self._watch = Watch(self._name, args["model_version"], self._counts, spans, audio_ms)
         self._sending = Sending(self._counts, _ServerMetrics().increment)
         self._sending.start()
 

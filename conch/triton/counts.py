@@ -16,7 +16,7 @@ from conch.contracts import metrics
 from conch.contracts.labels import TenantLabels
 from conch.contracts.metrics import BUCKETS_S, Metric
 
-BOUNDS = (*(f"{bound:g}" for bound in BUCKETS_S), "+Inf")
+BOUNDS = (*map(str, BUCKETS_S), "+Inf")
 """Of the buckets, as `le` says them."""
 
 
@@ -65,6 +65,11 @@ class Counts:
                 self._seconds[label] += seconds
         self.changed.set()
 
+    def heard(self, tenant: str, seconds: float) -> None:
+        with self._lock:
+            self._audio[self._tenants.of(tenant)] += seconds
+        self.changed.set()
+
     def take(self) -> Mapping[Series, float]:
         """What has been counted since the last time, in the order to be sent: no bucket ever passes a wider one."""
         with self._lock:
@@ -79,6 +84,7 @@ class Counts:
         self._refused: dict[str, int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * len(BOUNDS))
         self._seconds: dict[str, float] = defaultdict(float)
+        self._audio: dict[str, float] = defaultdict(float)
 
     def _all(self) -> dict[Series, float]:
         counted: dict[Series, float] = {
@@ -88,6 +94,8 @@ class Counts:
         }
         for reason, count in self._refused.items():
             counted[self._series(metrics.MODEL_REFUSED, reason=reason)] = count
+        for tenant, seconds in self._audio.items():
+            counted[self._series(metrics.MODEL_AUDIO_SECONDS, tenant=tenant)] = seconds
         whole = metrics.MODEL_REQUEST_SECONDS
         for tenant, buckets in self._buckets.items():
             upto = list(accumulate(buckets))

@@ -10,6 +10,7 @@ from conch.contracts.identity import TRACEPARENT_HEADER, Identity
 from conch.tracing import Attributes, Spans
 from conch.triton.batching import Answer, Call
 from conch.triton.counts import Counts
+from conch.triton.metering import AudioMs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,12 @@ class Moment:
 
 
 class Watch:
-    def __init__(self, model: str, version: str, counts: Counts, spans: Spans) -> None:
+    def __init__(self, model: str, version: str, counts: Counts, spans: Spans, audio_ms: AudioMs | None = None) -> None:
+        """`audio_ms` None: of a model that hears nothing."""
         self._name = model
         self._counts = counts
         self._spans = spans
+        self._audio_ms = audio_ms
         self._attributes: Attributes = {"conch.model": model, "conch.model.version": version}
 
     @property
@@ -33,6 +36,10 @@ class Watch:
         """`since`: when the model was given the batch that these calls are."""
         seconds = time.perf_counter() - since.at_s
         self._counts.answered((call.identity.tenant for call in calls), seconds)
+        if self._audio_ms is not None:
+            for call, answer in zip(calls, answers, strict=True):
+                if not isinstance(answer, ConchError):
+                    self._counts.heard(call.identity.tenant, self._audio_ms(call.inputs) / 1000)
         if self._spans.active:
             for call, answer in zip(calls, answers, strict=True):
                 if call.identity.traceparent:  # else a probe's, on nobody's behalf

@@ -37,6 +37,14 @@ def test_seconds_are_a_histogram_a_tenant():
     assert (seen["conch_model_request_seconds_count", "acme"], seen[bucket, "beta", "+Inf"]) == (2, 1)
 
 
+def test_audio_is_counted_by_tenant():
+    counts = Counts("whisper", "1")
+    for tenant, seconds in (("acme", 1.5), ("beta", 2.0), ("acme", 0.25)):
+        counts.heard(tenant, seconds)
+    family = metrics.MODEL_AUDIO_SECONDS.name
+    assert told(counts) == {(family, "acme"): 1.75, (family, "beta"): 2.0}
+
+
 def test_a_wider_bucket_is_sent_before_those_within_it():
     counts = Counts("intent", "1")
     counts.answered(["acme"], 0.001)

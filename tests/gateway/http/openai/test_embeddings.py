@@ -45,45 +45,38 @@ async def test_base64_holds_the_same_numbers(http: httpx.AsyncClient) -> None:
         np.testing.assert_array_equal(numbers, np.array(one["embedding"], np.float32))
 
 
-@pytest.mark.parametrize("extra", [{"user": "u-1"}, {"dimensions": 384}, {"dimensions": None}, {"input_type": "query"}])
-async def test_fields_that_change_nothing_do_no_harm(http: httpx.AsyncClient, extra: dict[str, Any]) -> None:
-    assert (await embedded(http, "a", **extra)).status_code == 200
+async def test_fields_that_change_nothing_do_no_harm(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for extra in ({"user": "u-1"}, {"dimensions": 384}, {"dimensions": None}, {"input_type": "query"}):
+        with subtests.test(**extra):
+            assert (await embedded(http, "a", **extra)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("given", "fields", "status", "code", "param", "message"),
-    [
-        ([1, 2], {}, 400, "invalid_request", "input", "holds tokens"),
-        ([[1, 2]], {}, 400, "invalid_request", "input", "holds tokens"),
-        (["a", None], {}, 400, "invalid_request", "input", "neither a text nor"),
-        (7, {}, 400, "invalid_request", "input", "neither a text nor"),
-        ({"text": "a"}, {}, 400, "invalid_request", "input", "neither a text nor"),
-        ("", {}, 400, "invalid_request", "input", "is empty"),
-        ([], {}, 400, "invalid_request", "input", "at least 1"),
-        (["a"] * 257, {}, 413, "request_too_large", "input", "at most 256"),
-        ("a" * 8193, {}, 413, "request_too_large", "input", "at most 8192"),
-        ("a", {"dimensions": 256}, 400, "invalid_request", "dimensions", "have 384"),
-        ("a", {"dimensions": "384"}, 400, "invalid_request", "dimensions", "valid integer"),
-        ("a", {"encoding_format": "hex"}, 400, "invalid_request", "encoding_format", "'float' or 'base64'"),
-        ("a", {"model": "bge"}, 404, "model_not_found", "model", "embedding, text-embedding-3-small"),
-        ("a", {"model": "piper"}, 400, "invalid_request", "model", "is not one that embeds"),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-async def test_every_mistake_is_told_apart(
-    http: httpx.AsyncClient,
-    given: Any,
-    fields: dict[str, Any],
-    status: int,
-    code: str,
-    param: str,
-    message: str,
-) -> None:
-    answer = await embedded(http, given, **fields)
-    error = answer.json()["error"]
-    told = answer.status_code, error["type"], error["code"], error["param"]
-    assert told == (status, "invalid_request_error", code, param)
-    assert message in error["message"]
+MISTAKES: list[Any] = [
+    ([1, 2], {}, 400, "invalid_request", "input", "holds tokens"),
+    ([[1, 2]], {}, 400, "invalid_request", "input", "holds tokens"),
+    (["a", None], {}, 400, "invalid_request", "input", "neither a text nor"),
+    (7, {}, 400, "invalid_request", "input", "neither a text nor"),
+    ({"text": "a"}, {}, 400, "invalid_request", "input", "neither a text nor"),
+    ("", {}, 400, "invalid_request", "input", "is empty"),
+    ([], {}, 400, "invalid_request", "input", "at least 1"),
+    (["a"] * 257, {}, 413, "request_too_large", "input", "at most 256"),
+    ("a" * 8193, {}, 413, "request_too_large", "input", "at most 8192"),
+    ("a", {"dimensions": 256}, 400, "invalid_request", "dimensions", "have 384"),
+    ("a", {"dimensions": "384"}, 400, "invalid_request", "dimensions", "valid integer"),
+    ("a", {"encoding_format": "hex"}, 400, "invalid_request", "encoding_format", "'float' or 'base64'"),
+    ("a", {"model": "bge"}, 404, "model_not_found", "model", "embedding, text-embedding-3-small"),
+    ("a", {"model": "piper"}, 400, "invalid_request", "model", "is not one that embeds"),
+]
+
+
+async def test_every_mistake_is_told_apart(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for given, fields, status, code, param, message in MISTAKES:
+        with subtests.test(message=message, given=str(given)[:30]):
+            answer = await embedded(http, given, **fields)
+            error = answer.json()["error"]
+            told = answer.status_code, error["type"], error["code"], error["param"]
+            assert told == (status, "invalid_request_error", code, param)
+            assert message in error["message"]
 
 
 async def test_what_the_model_itself_refuses_is_about_the_input(
@@ -97,25 +90,25 @@ async def test_what_the_model_itself_refuses_is_about_the_input(
     assert (error["param"], error["message"]) == ("input", "model embedding: text has 1 characters and not one word")
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        (b"", None),
-        (b"{", None),
-        (b"[]", None),
-        (b'{"model": "embedding"}', "input"),
-        (b'{"input": "a"}', "model"),
-        (b'{"model": "embedding", "input": "\xff"}', None),
-        (b'{"model": "embedding", "input": "\\ud800"}', None),
-        (b'{"model": "embedding", "input": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", None),
-    ],
-    ids=["empty", "cut", "a list", "no input", "no model", "not utf-8", "half a character", "deep"],
-)
-async def test_a_body_that_is_none_is_refused(http: httpx.AsyncClient, body: bytes, param: str | None) -> None:
-    answer = await http.post(PATH, content=body, headers={"content-type": "application/json"})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["type"], error["code"]) == (400, "invalid_request_error", "invalid_request")
-    assert error["param"] == param
+BODIES: dict[str, tuple[bytes, str | None]] = {
+    "empty": (b"", None),
+    "cut": (b"{", None),
+    "a list": (b"[]", None),
+    "no input": (b'{"model": "embedding"}', "input"),
+    "no model": (b'{"input": "a"}', "model"),
+    "not utf-8": (b'{"model": "embedding", "input": "\xff"}', None),
+    "half a character": (b'{"model": "embedding", "input": "\\ud800"}', None),
+    "deep": (b'{"model": "embedding", "input": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", None),
+}
+
+
+async def test_a_body_that_is_none_is_refused(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for name, (body, param) in BODIES.items():
+        with subtests.test(name):
+            answer = await http.post(PATH, content=body, headers={"content-type": "application/json"})
+            error = answer.json()["error"]
+            told = answer.status_code, error["type"], error["code"], error["param"]
+            assert told == (400, "invalid_request_error", "invalid_request", param)
 
 
 async def test_a_caller_who_says_it_is_another_tenant_with_odd_letters_is_refused_in_the_same_shape(

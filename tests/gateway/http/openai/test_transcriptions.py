@@ -76,24 +76,17 @@ async def test_the_verbose_answer_has_segments_as_whispers_own(http: httpx.Async
     }
 
 
-@pytest.mark.parametrize(
-    ("asked", "parts"),
-    [
+@pytest.mark.parametrize("name", ["timestamp_granularities[]", "timestamp_granularities"])
+async def test_the_times_that_were_asked_for_are_told(http: httpx.AsyncClient, name: str) -> None:
+    for asked, parts in (
         ([], {"segments"}),
         (["segment"], {"segments"}),
         (["word"], {"words"}),
         (["word", "segment"], {"words", "segments"}),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("name", ["timestamp_granularities[]", "timestamp_granularities"])
-async def test_the_times_that_were_asked_for_are_told(
-    http: httpx.AsyncClient, asked: list[str], parts: set[str], name: str
-) -> None:
-    answer = (await transcribed(http, response_format="verbose_json", **{name: asked})).json()
-    assert answer.keys() & {"words", "segments"} == parts
-    if "words" in parts:
-        assert answer["words"][1] == {"word": "summon", "start": 2.688, "end": 3.188}
+    ):
+        answer = (await transcribed(http, response_format="verbose_json", **{name: asked})).json()
+        assert answer.keys() & {"words", "segments"} == parts
+    assert answer["words"][1] == {"word": "summon", "start": 2.688, "end": 3.188}
 
 
 async def test_silence_is_an_empty_text(http: httpx.AsyncClient) -> None:
@@ -153,67 +146,64 @@ async def test_a_file_that_is_no_audio_is_refused_before_a_stream_begins(http: h
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "file")
 
 
-@pytest.mark.parametrize("temperature", ["", "0", "0.0", "0.2", "1"])
-async def test_a_temperature_asks_for_nothing_that_must_be(http: httpx.AsyncClient, temperature: str) -> None:
-    assert (await transcribed(http, temperature=temperature)).json()["text"] == "call summon"
+async def test_a_temperature_asks_for_nothing_that_must_be(http: httpx.AsyncClient) -> None:
+    for temperature in ("", "0", "0.2", "1"):
+        assert (await transcribed(http, temperature=temperature)).json()["text"] == "call summon"
 
 
-@pytest.mark.parametrize("extra", [{"user": "u"}, {"chunking_strategy": "auto"}, {"language": ""}, {"stream": "false"}])
-async def test_fields_that_nobody_here_reads_do_no_harm(http: httpx.AsyncClient, extra: dict[str, str]) -> None:
-    assert (await transcribed(http, **extra)).json()["text"] == "call summon"
+async def test_fields_that_nobody_here_reads_do_no_harm(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for extra in ({"user": "u"}, {"chunking_strategy": "auto"}, {"language": ""}, {"stream": "false"}):
+        with subtests.test(**extra):
+            assert (await transcribed(http, **extra)).json()["text"] == "call summon"
 
 
-@pytest.mark.parametrize(
-    ("fields", "status", "code", "param", "message"),
-    [
-        ({"model": ""}, 400, "invalid_request", "model", "is missing"),
-        ({"model": "whisper-9"}, 404, "model_not_found", "model", "whisper, whisper-1"),
-        ({"model": "tts-1"}, 400, "invalid_request", "model", "is not one that transcribes"),
-        ({"response_format": "diarized_json"}, 400, "invalid_request", "response_format", "json, text, srt"),
-        ({"response_format": "srt", "stream": "true"}, 400, "invalid_request", "response_format", "json, text are"),
-        ({"stream": "perhaps"}, 400, "invalid_request", "stream", "true or false"),
-        ({"temperature": "1.1"}, 400, "invalid_request", "temperature", "0 to 1"),
-        ({"temperature": "nan"}, 400, "invalid_request", "temperature", "0 to 1"),
-        ({"temperature": "hot"}, 400, "invalid_request", "temperature", "'hot'"),
-        ({"timestamp_granularities[]": "word"}, 400, "invalid_request", "timestamp_granularities", "verbose_json"),
-        ({"timestamp_granularities[]": "letter"}, 400, "invalid_request", "timestamp_granularities", "word, segment"),
-        ({"include[]": "logprobs"}, 400, "invalid_request", "include", "log probabilities"),
-        ({"language": "xx"}, 404, "not_found", None, "language xx"),
-        ({"prompt": "a" * 1025}, 413, "request_too_large", "prompt", "at most 1024"),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-async def test_every_mistake_is_told_apart(
-    http: httpx.AsyncClient, fields: dict[str, Any], status: int, code: str, param: str | None, message: str
-) -> None:
-    answer = await transcribed(http, **fields)
-    error = answer.json()["error"]
-    told = answer.status_code, error["type"], error["code"], error["param"]
-    assert told == (status, "invalid_request_error", code, param)
-    assert message in error["message"]
+MISTAKES: list[Any] = [
+    ({"model": ""}, 400, "invalid_request", "model", "is missing"),
+    ({"model": "whisper-9"}, 404, "model_not_found", "model", "whisper, whisper-1"),
+    ({"model": "tts-1"}, 400, "invalid_request", "model", "is not one that transcribes"),
+    ({"response_format": "diarized_json"}, 400, "invalid_request", "response_format", "json, text, srt"),
+    ({"response_format": "srt", "stream": "true"}, 400, "invalid_request", "response_format", "json, text are"),
+    ({"stream": "perhaps"}, 400, "invalid_request", "stream", "true or false"),
+    ({"temperature": "1.1"}, 400, "invalid_request", "temperature", "0 to 1"),
+    ({"temperature": "nan"}, 400, "invalid_request", "temperature", "0 to 1"),
+    ({"temperature": "hot"}, 400, "invalid_request", "temperature", "'hot'"),
+    ({"timestamp_granularities[]": "word"}, 400, "invalid_request", "timestamp_granularities", "verbose_json"),
+    ({"timestamp_granularities[]": "letter"}, 400, "invalid_request", "timestamp_granularities", "word, segment"),
+    ({"include[]": "logprobs"}, 400, "invalid_request", "include", "log probabilities"),
+    ({"language": "xx"}, 404, "not_found", None, "language xx"),
+    ({"prompt": "a" * 1025}, 413, "request_too_large", "prompt", "at most 1024"),
+]
 
 
-@pytest.mark.parametrize(
-    ("content", "param", "message"),
-    [
-        ({"data": {"model": "whisper-1"}, "files": {"sound": b"RIFF"}}, "file", "a file named `file`"),
-        ({"data": {"model": "whisper-1"}, "files": {"file": b""}}, "file", "is empty"),
-        ({"data": {"model": "whisper-1"}, "files": {"file": b"no audio"}}, "file", "no format"),
-        ({"data": {"model": "whisper-1"}}, None, "multipart/form-data is needed"),
-        ({"json": {"model": "whisper-1"}}, None, "application/json, multipart/form-data is needed"),
-        ({"content": LONG, "headers": {"content-type": "audio/wav"}}, None, "multipart/form-data is needed"),
-        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, None, "form cannot be read"),
-        ({"data": {str(at): "x" for at in range(70)}, "files": {"file": LONG}}, None, "form cannot be read"),
-    ],
-    ids=["no file", "empty file", "no audio", "urlencoded", "json", "bare file", "no boundary", "many fields"],
-)
-async def test_what_holds_no_audio_is_refused(
-    http: httpx.AsyncClient, content: dict[str, Any], param: str | None, message: str
-) -> None:
-    answer = await http.post(PATH, **content)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["type"], error["param"]) == (400, "invalid_request_error", param)
-    assert message in error["message"]
+async def test_every_mistake_is_told_apart(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for fields, status, code, param, message in MISTAKES:
+        with subtests.test(message=message, fields=str(fields)[:60]):
+            answer = await transcribed(http, **fields)
+            error = answer.json()["error"]
+            told = answer.status_code, error["type"], error["code"], error["param"]
+            assert told == (status, "invalid_request_error", code, param)
+            assert message in error["message"]
+
+
+FORMS: dict[str, tuple[dict[str, Any], str | None, str]] = {
+    "no file": ({"data": {"model": "whisper-1"}, "files": {"sound": b"RIFF"}}, "file", "a file named `file`"),
+    "empty file": ({"data": {"model": "whisper-1"}, "files": {"file": b""}}, "file", "is empty"),
+    "no audio": ({"data": {"model": "whisper-1"}, "files": {"file": b"no audio"}}, "file", "no format"),
+    "urlencoded": ({"data": {"model": "whisper-1"}}, None, "multipart/form-data is needed"),
+    "json": ({"json": {"model": "whisper-1"}}, None, "application/json, multipart/form-data is needed"),
+    "bare file": ({"content": LONG, "headers": {"content-type": "audio/wav"}}, None, "multipart/form-data is needed"),
+    "no boundary": ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, None, "cannot be read"),
+    "many fields": ({"data": {str(at): "x" for at in range(70)}, "files": {"file": LONG}}, None, "cannot be read"),
+}
+
+
+async def test_what_holds_no_audio_is_refused(http: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for name, (content, param, message) in FORMS.items():
+        with subtests.test(name):
+            answer = await http.post(PATH, **content)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["type"], error["param"]) == (400, "invalid_request_error", param)
+            assert message in error["message"]
 
 
 async def test_too_large_a_file_is_refused_while_it_arrives(models: InProcessInference) -> None:

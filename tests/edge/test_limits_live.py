@@ -1,4 +1,4 @@
-"""A tenant's audio seconds a day, on every face: the edge, the real gateway, real models and a real Redis."""
+"""What only the whole can hold a tenant to: the edge, the real gateway, real models and a real Redis."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from conch import Client
 from conch.clients.triton import TritonInference
-from conch.contracts.errors import TooMuch
+from conch.contracts.errors import PermissionDenied, TooMuch
 from conch.contracts.identity import AUDIO_LIMIT_HEADER
 from conch.contracts.keys import ADDRESS_VARIABLE, audio_quota
 from conch.edge.edge import Edge
@@ -113,7 +113,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[int], l
             workers=1,
         )
         streamer = "[tenants.streamer]\nstream = true\naudio_seconds_per_day = 5\n"
-        (folder / "tenants.toml").write_text(TENANTS + streamer + "[tenants.free]\n")
+        narrow = "[tenants.narrow]\nmodels = ['intent']\n"
+        (folder / "tenants.toml").write_text(TENANTS + streamer + narrow + "[tenants.free]\n")
         here.enter_context(fronting(Edge(settings, folder / "edge", folder / "tenants.toml")))
         yield Site(Edge(settings, folder / "edge", folder / "tenants.toml"), triton, redis)
 
@@ -245,6 +246,19 @@ def test_a_limit_cannot_be_widened_from_within_a_body(site: Site) -> None:
 def test_a_tenant_without_a_limit_is_not_counted(site: Site) -> None:
     assert site.infer("free", request(6)).code() is grpc.StatusCode.OK
     assert site.used_ms("free") is None
+
+
+def test_a_tenant_with_a_list_of_models_is_held_to_it_by_the_gateway_too(site: Site, speech: bytes) -> None:
+    key = site.key("narrow")
+    understood = httpx.post(f"{site.url}/understand", headers=key, json={"text": "call john"}, timeout=60)
+    assert understood.status_code == 200, understood.text
+    spoken_to = httpx.post(f"{site.url}/transcribe", headers=key, files={"file": ("speech.wav", speech)}, timeout=60)
+    assert (spoken_to.status_code, spoken_to.json()["detail"]) == (403, "tenant narrow may not call model vad")
+    with (
+        Client(site.address, api_key=key["x-api-key"]) as client,
+        pytest.raises(PermissionDenied, match="tenant narrow may not call model voice_command"),
+    ):
+        client.understand_audio(speech)
 
 
 def test_while_redis_hangs_everybody_is_heard_and_a_metric_says_so(site: Site) -> None:

@@ -377,6 +377,9 @@ burst = 3
 
 [tenants.narrow]
 calls_at_once = 2
+
+[tenants.heard]
+audio_seconds_per_day = 60
 """
 
 

@@ -31,6 +31,18 @@ def test_a_tenant_calls_its_models_and_no_others_over_grpc(keyed: Any) -> None:
     assert acme.refusal("no such model").status() == DENIED
 
 
+@pytest.mark.parametrize(
+    ("tenant", "models", "seconds"),
+    [("acme", "held,sum", None), ("none", "-", None), ("beta", None, None), ("heard", None, "60")],
+)
+def test_the_gateway_is_told_a_tenants_limits_by_the_edge_alone(
+    keyed: Any, tenant: str, models: str | None, seconds: str | None
+) -> None:
+    forged = {"x-conch-models": "other", "x-conch-audio-seconds-per-day": "1000000"}
+    told = keyed.caller(tenant).sending(**forged).get("/v1/models").json()["headers"]
+    assert (told.get("x-conch-models"), told.get("x-conch-audio-seconds-per-day")) == (models, seconds)
+
+
 def test_a_tenant_calls_its_models_and_no_others_over_http(keyed: Any) -> None:
     acme = keyed.caller("acme")
     for path in ("", "/config", "/stats", "/versions/1", "/versions/1/config"):

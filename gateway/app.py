@@ -16,6 +16,7 @@ from conch.edge.clusters import IDLE_S
 from conch.tracing import spans_to
 from gateway.addresses import Addresses, address_of, bound
 from gateway.admission import Admission
+from gateway.any_model import AnyModel
 from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
 from gateway.health import Health, ModelHealth
@@ -64,6 +65,7 @@ class Gateway:
             Speaking(permitted, limits),
             TextEmbedding(permitted, limits),
             Catalogue(observed),
+            AnyModel(permitted, keep_s=settings.metadata_keep_s),
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
@@ -165,6 +167,8 @@ def _limits(settings: Settings) -> Limits:
         embed_bytes=settings.max_embed_bytes,
         embed_texts=settings.max_embed_texts,
         prompt_bytes=settings.max_prompt_bytes,
+        infer_bytes=settings.max_infer_bytes,
+        infer_rows=settings.max_infer_rows,
     )
 
 
@@ -174,4 +178,5 @@ def _deadlines(settings: Settings) -> Deadlines:
         understand_s=settings.understand_deadline_s,
         speak_s=settings.speak_deadline_s,
         embed_s=settings.embed_deadline_s,
+        infer_s=settings.infer_deadline_s,
     )

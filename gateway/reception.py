@@ -30,6 +30,7 @@ class Deadlines:
     embed_s: float = 30.0
     rerank_s: float = 30.0
     models_s: float = 10.0
+    infer_s: float = 60.0
 
     def of(self, method: str) -> float:
         by_method = {
@@ -39,6 +40,7 @@ class Deadlines:
             "Embed": self.embed_s,
             "Rerank": self.rerank_s,
             "Models": self.models_s,
+            "Infer": self.infer_s,
         }
         return by_method[method]
 

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     max_prompt_bytes: int = Field(default=1024, ge=1)
     """UTF-8 bytes of the words to expect in audio."""
 
+    max_infer_bytes: int = Field(default=16 * 2**20, ge=1)
+    """Of the JSON that asks any model."""
+
+    max_infer_rows: int = Field(default=256, ge=1)
+    """Of one such call; they are spread over requests as large as the model takes."""
+
     transcribe_deadline_s: float = Field(default=3600.0, gt=0)
     """Of a Transcribe whose caller sets none."""
 
@@ -66,6 +72,12 @@ class Settings(BaseSettings):
 
     embed_deadline_s: float = Field(default=30.0, gt=0)
     """Of an Embed whose caller sets none."""
+
+    infer_deadline_s: float = Field(default=60.0, gt=0)
+    """Of a call of any model whose caller sets none."""
+
+    metadata_keep_s: float = Field(default=5.0, ge=0)
+    """How long a model's metadata is believed, before it is read again."""
 
     body_deadline_s: float = Field(default=120.0, gt=0)
     """In which the body of an HTTP request must have arrived."""

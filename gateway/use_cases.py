@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.any_model import AnyModel
 from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
 from gateway.speaking import Speaking
@@ -16,3 +17,4 @@ class UseCases:
     speaking: Speaking
     embedding: TextEmbedding
     catalogue: Catalogue
+    any_model: AnyModel

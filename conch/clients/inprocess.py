@@ -71,7 +71,8 @@ class InProcessInference(Inference):
         """May be changed between calls: a model that is taken out is not found."""
         self.asked: list[Asked] = []
         """Every call that reached a function, in order."""
-        self._specs = MODELS if specs is None else specs
+        self.specs = dict(MODELS if specs is None else specs)
+        """May be changed like `functions`: a model that becomes another one."""
         self._max_batch_size = max_batch_size
 
     async def infer(
@@ -112,7 +113,7 @@ class InProcessInference(Inference):
 
     async def metadata(self, model: str, version: str = "") -> ModelMetadata:
         self._find(model, version)
-        spec = self._specs[model]
+        spec = self.specs[model]
         inputs, outputs = map(_tensors_metadata, (spec.inputs, spec.outputs))
         return ModelMetadata(model, (VERSION,), inputs, outputs, self._batch_of(spec), spec.decoupled)
 
@@ -120,7 +121,7 @@ class InProcessInference(Inference):
         self._find(model, call.version)
         if call.deadline_s is not None and call.deadline_s <= 0:
             raise DeadlineExceeded(f"no time was left to ask model {model}")
-        spec = self._specs[model]
+        spec = self.specs[model]
         check_request(spec, inputs, outputs, self._batch_of(spec))
         self.asked.append(Asked(model, inputs, call))
         return spec

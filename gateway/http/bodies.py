@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from email.message import Message as Header
 from typing import IO, BinaryIO, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -76,11 +77,7 @@ async def form_upload(request: Request, limits: Limits, within_s: float, most_fi
 
 
 async def json_body(request: Request, shape: type[Body], most_text_bytes: int, within_s: float) -> Body:
-    most = most_text_bytes * JSON_GROWTH + ENVELOPE_BYTES
-    try:
-        document = await _bounded(request, most, within_s).body()
-    except ClientDisconnect:
-        raise Cancelled("the caller went away") from None
+    document = await _whole(request, most_text_bytes * JSON_GROWTH + ENVELOPE_BYTES, within_s)
     try:
         text = document.decode()
     except UnicodeDecodeError as error:
@@ -92,6 +89,17 @@ async def json_body(request: Request, shape: type[Body], most_text_bytes: int, w
         where = ".".join(map(str, first["loc"]))
         refusal = InvalidRequest(f"{where or 'the body'}: {first['msg']}")
         raise (refusal.about(str(first["loc"][0])) if where else refusal) from None
+
+
+async def json_document(request: Request, most_bytes: int, within_s: float) -> JsonValue:
+    """Of any shape. NaN and infinity, which JSON has not, are refused."""
+    document = await _whole(request, most_bytes, within_s)
+    try:
+        # In a thread: a large one would hold all other calls up.
+        parsed: JsonValue = await asyncio.to_thread(from_json, document, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from None
+    return parsed
 
 
 def is_json(request: Request) -> bool:
@@ -116,6 +124,13 @@ async def _form(request: Request, limits: Limits, most_fields: int) -> AsyncIter
         yield Upload(file.file, _raw_pcm(file.content_type or ""), {**request.query_params, **fields}, lists)
     finally:
         await form.close()
+
+
+async def _whole(request: Request, most: int, within_s: float) -> bytes:
+    try:
+        return await _bounded(request, most, within_s).body()
+    except ClientDisconnect:
+        raise Cancelled("the caller went away") from None
 
 
 async def _spool(request: Request, spool: IO[bytes]) -> int:

@@ -1,0 +1,1 @@
+"""Any model that is loaded, asked with plain JSON."""

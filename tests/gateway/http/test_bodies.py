@@ -112,6 +112,39 @@ async def test_a_body_that_does_not_arrive_is_given_up(models: InProcessInferenc
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["type"] == f"urn:conch:problem:{DeadlineExceeded.__name__}"
 
 
+@pytest.mark.parametrize("kind", ["application/json", "audio/wav", "multipart/form-data; boundary=x"])
+async def test_a_body_that_is_on_its_way_keeps_nobody_out(models: InProcessInference, kind: str) -> None:
+    path = "understand" if kind == "application/json" else "transcribe"
+    head = f"POST /{path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n"
+    async with running(quick_settings(max_calls=1, max_transcriptions=1), models) as addresses:
+        reader, writer = await asyncio.open_connection(*addresses.http.split(":"))
+        writer.write(f"{head}expect: 100-continue\r\n\r\n".encode())
+        # The server asks for the body.
+        assert b" 100 " in await asyncio.wait_for(reader.readline(), 10)
+        async with httpx.AsyncClient(base_url=f"http://{addresses.http}", trust_env=False) as client:
+            assert (await client.post("/understand", json={"text": "call mai"})).status_code == 200
+            assert (await client.post("/transcribe", content=wav(said("call")))).status_code == 200
+        writer.close()
+
+
+async def test_a_body_that_has_arrived_waits_for_no_place(models: InProcessInference) -> None:
+    hold = Hold()
+    models.functions["intent"] = hold.before(models.functions["intent"])
+    head = b"POST /understand HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    async with running(quick_settings(max_calls=1), models) as addresses:
+        reader, late = await asyncio.open_connection(*addresses.http.split(":"))
+        late.write(head + b"content-length: 20\r\nexpect: 100-continue\r\n\r\n")
+        assert b" 100 " in await asyncio.wait_for(reader.readline(), 10)
+        _, first = await asyncio.open_connection(*addresses.http.split(":"))
+        first.write(head + b'content-length: 20\r\n\r\n{"text": "call mai"}')
+        await hold.entered.wait()
+        late.write(b'{"text": "call mai"}')
+        assert b"HTTP/1.1 429 " in await asyncio.wait_for(reader.read(), 10)
+        first.close()
+        await asyncio.wait_for(hold.left.wait(), 10)
+        late.close()
+
+
 async def test_a_caller_who_leaves_cancels_the_models_call(gateway: Addresses, models: InProcessInference) -> None:
     hold = Hold()
     models.functions["intent"] = hold.before(models.functions["intent"])

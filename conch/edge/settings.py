@@ -137,5 +137,6 @@ class EdgeSettings:
             raise InvalidRequest("the edge fronts no Triton")
 
     def _opened(self) -> str:
-        on = self.listening
-        return f"gRPC on {on.grpc}, HTTP on {on.http} and metrics on {on.metrics} are open to other machines"
+        faces = {"gRPC": self.listening.grpc, "HTTP": self.listening.http, "metrics": self.listening.metrics}
+        public = [f"{face} on {address}" for face, address in faces.items() if not address.is_loopback]
+        return f"{' and '.join(public)} would be open to other machines"

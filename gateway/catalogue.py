@@ -1,12 +1,14 @@
-"""Which models are served now, of all that the server's repository holds."""
+"""Which models are served now, of all that the server's repository holds, to one caller."""
 
 from conch.clients.inference import Inference
+from conch.contracts.identity import Identity
 
 
 class Catalogue:
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
 
-    async def served(self) -> list[str]:
+    async def served_to(self, caller: Identity) -> list[str]:
         """Their names, sorted. The server's own word, which costs no inference; /health proves it."""
-        return sorted({one.name for one in await self._inference.index() if one.ready})
+        served = {one.name for one in await self._inference.index() if one.ready}
+        return sorted(served if caller.models is None else served & caller.models)

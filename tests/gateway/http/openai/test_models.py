@@ -90,3 +90,17 @@ async def test_calls_of_openais_that_are_not_here_are_refused_in_its_shape(
     answer = await http.request(method, path)
     error = answer.json()["error"]
     assert (answer.status_code, error["type"], error["code"]) == (status, "invalid_request_error", code)
+
+
+async def test_a_tenant_sees_the_models_that_it_may_ask(http: httpx.AsyncClient) -> None:
+    acme = {"x-conch-tenant": "acme", "x-conch-models": "piper,intent"}
+    document = (await http.get("/v1/models", headers=acme)).json()
+    assert {one["root"] for one in document["data"]} == {"piper", "intent"}
+    assert (await http.get("/v1/models/whisper-1", headers=acme)).status_code == 404
+
+
+async def test_a_tenant_is_refused_what_it_may_not_ask(http: httpx.AsyncClient) -> None:
+    acme = {"x-conch-tenant": "acme", "x-conch-models": "piper"}
+    answer = await http.post("/v1/embeddings", json={"model": "embedding", "input": "a"}, headers=acme)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["code"]) == (403, "permission_error", "permission_denied")

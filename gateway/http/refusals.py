@@ -18,6 +18,14 @@ from conch.contracts.refusals import kind_of, refusal_of
 PROBLEM = "application/problem+json"
 
 
+class Unfinished(TooMuch):
+    """A limit was reached in the midst of a call whose answer is sent whole; `done` is what there is of it."""
+
+    def __init__(self, error: TooMuch, done: Mapping[str, Any]) -> None:
+        super().__init__(error.message, error.retry_after_s)
+        self.done = done
+
+
 def refused(error: ConchError, path: str, request_id: str) -> JSONResponse:
     """`path` is the one that was called."""
     refusal = refusal_of(error)
@@ -30,7 +38,8 @@ def refused(error: ConchError, path: str, request_id: str) -> JSONResponse:
     if _is_under(path, "/v2"):
         return _kserve(refusal.http, error.message, headers)
     kind = f"urn:conch:problem:{kind_of(error).__name__}"
-    return _problem(refusal.http, kind, refusal.title, error.message, request_id, headers)
+    done = error.done if isinstance(error, Unfinished) else None
+    return _problem(refusal.http, kind, refusal.title, error.message, request_id, headers, done)
 
 
 def not_routed(error: HTTPException, method: str, path: str, request_id: str) -> JSONResponse:
@@ -60,7 +69,13 @@ def _kserve(status: int, message: str, headers: Mapping[str, str]) -> JSONRespon
 
 
 def _problem(
-    status: int, kind: str, title: str, detail: str, request_id: str, headers: Mapping[str, str]
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    request_id: str,
+    headers: Mapping[str, str],
+    done: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     content: dict[str, Any] = {
         "type": kind,
@@ -68,6 +83,7 @@ def _problem(
         "status": status,
         "detail": detail,
         "instance": request_id,
+        **({} if done is None else {"done": done}),
     }
     return JSONResponse(content, status_code=status, headers=headers, media_type=PROBLEM)
 

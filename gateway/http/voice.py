@@ -10,11 +10,12 @@ from typing import IO, Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from conch.contracts.errors import InvalidRequest
+from conch.contracts.errors import InvalidRequest, TooMuch
 from conch.contracts.voice import Segment, TranscriptSummary, Understood
 from gateway.calls import Call
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import Upload, audio_upload, is_json, json_body
+from gateway.http.refusals import Unfinished
 from gateway.http.shapes import CommandBody, SpeechBody, TranscriptShape, UnderstoodShape
 from gateway.limits import Limits
 from gateway.reception import Reception
@@ -100,12 +101,17 @@ async def _transcribed(use_cases: UseCases, file: Upload, call: Call) -> Transcr
     segments: list[Segment] = []
     summary = TranscriptSummary("", "", 0.0)
     events: Any = use_cases.transcription.transcribe(file.source, _expectation(file), call, file.raw)
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Segment):
-                segments.append(event)
-            elif isinstance(event, TranscriptSummary):
-                summary = event
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Segment):
+                    segments.append(event)
+                elif isinstance(event, TranscriptSummary):
+                    summary = event
+    except TooMuch as error:
+        if not segments:
+            raise
+        raise Unfinished(error, {"segments": TranscriptShape.of(summary, segments).model_dump()["segments"]}) from None
     return TranscriptShape.of(summary, segments)
 
 

@@ -14,11 +14,35 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_CONFIRM: _ClassVar[Decision]
     DECISION_FORWARD: _ClassVar[Decision]
     DECISION_IGNORE: _ClassVar[Decision]
+
+class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUDIO_ENCODING_UNSPECIFIED: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_PCM16: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_MULAW: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_OPUS: _ClassVar[AudioEncoding]
+
+class EndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    END_REASON_UNSPECIFIED: _ClassVar[EndReason]
+    END_REASON_ENDPOINT: _ClassVar[EndReason]
+    END_REASON_TOO_LONG: _ClassVar[EndReason]
+    END_REASON_STALLED: _ClassVar[EndReason]
+    END_REASON_CLOSED: _ClassVar[EndReason]
 DECISION_UNSPECIFIED: Decision
 DECISION_EXECUTE: Decision
 DECISION_CONFIRM: Decision
 DECISION_FORWARD: Decision
 DECISION_IGNORE: Decision
+AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
+AUDIO_ENCODING_PCM16: AudioEncoding
+AUDIO_ENCODING_MULAW: AudioEncoding
+AUDIO_ENCODING_OPUS: AudioEncoding
+END_REASON_UNSPECIFIED: EndReason
+END_REASON_ENDPOINT: EndReason
+END_REASON_TOO_LONG: EndReason
+END_REASON_STALLED: EndReason
+END_REASON_CLOSED: EndReason
 
 class TranscribeRequest(_message.Message):
     __slots__ = ("audio", "language", "prompt", "with_words")
@@ -195,3 +219,191 @@ class SpeakReply(_message.Message):
     pcm16: bytes
     sample_rate: int
     def __init__(self, pcm16: _Optional[bytes] = ..., sample_rate: _Optional[int] = ...) -> None: ...
+
+class ListenRequest(_message.Message):
+    __slots__ = ("open", "audio")
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    open: ListenOpen
+    audio: AudioChunk
+    def __init__(self, open: _Optional[_Union[ListenOpen, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ...) -> None: ...
+
+class ListenOpen(_message.Message):
+    __slots__ = ("device", "tenant", "session", "sample_rate", "channels", "encoding", "language", "prompt", "contacts", "resume_offset")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    tenant: str
+    session: str
+    sample_rate: int
+    channels: int
+    encoding: AudioEncoding
+    language: str
+    prompt: str
+    contacts: _containers.RepeatedCompositeFieldContainer[Contact]
+    resume_offset: int
+    def __init__(self, device: _Optional[str] = ..., tenant: _Optional[str] = ..., session: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., language: _Optional[str] = ..., prompt: _Optional[str] = ..., contacts: _Optional[_Iterable[_Union[Contact, _Mapping]]] = ..., resume_offset: _Optional[int] = ...) -> None: ...
+
+class AudioChunk(_message.Message):
+    __slots__ = ("data", "sequence", "offset")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    sequence: int
+    offset: int
+    def __init__(self, data: _Optional[bytes] = ..., sequence: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class ListenEvent(_message.Message):
+    __slots__ = ("started", "speech_started", "partial", "final", "intent", "decision", "audio_ack", "gap", "error", "ended")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_STARTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_ACK_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    started: ListenStarted
+    speech_started: SpeechStarted
+    partial: PartialText
+    final: FinalText
+    intent: UtteranceIntent
+    decision: UtteranceDecision
+    audio_ack: AudioAck
+    gap: AudioGap
+    error: ListenError
+    ended: ListenEnded
+    def __init__(self, started: _Optional[_Union[ListenStarted, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[PartialText, _Mapping]] = ..., final: _Optional[_Union[FinalText, _Mapping]] = ..., intent: _Optional[_Union[UtteranceIntent, _Mapping]] = ..., decision: _Optional[_Union[UtteranceDecision, _Mapping]] = ..., audio_ack: _Optional[_Union[AudioAck, _Mapping]] = ..., gap: _Optional[_Union[AudioGap, _Mapping]] = ..., error: _Optional[_Union[ListenError, _Mapping]] = ..., ended: _Optional[_Union[ListenEnded, _Mapping]] = ...) -> None: ...
+
+class ListenStarted(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class SpeechStarted(_message.Message):
+    __slots__ = ("utterance", "start_offset")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    start_offset: int
+    def __init__(self, utterance: _Optional[int] = ..., start_offset: _Optional[int] = ...) -> None: ...
+
+class PartialText(_message.Message):
+    __slots__ = ("utterance", "text", "stable_characters")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    STABLE_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    text: str
+    stable_characters: int
+    def __init__(self, utterance: _Optional[int] = ..., text: _Optional[str] = ..., stable_characters: _Optional[int] = ...) -> None: ...
+
+class FinalText(_message.Message):
+    __slots__ = ("utterance", "start_offset", "end_offset", "text", "no_speech", "language", "scores", "words", "end_reason")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NO_SPEECH_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    END_REASON_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    start_offset: int
+    end_offset: int
+    text: str
+    no_speech: str
+    language: str
+    scores: Scores
+    words: _containers.RepeatedCompositeFieldContainer[Word]
+    end_reason: EndReason
+    def __init__(self, utterance: _Optional[int] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., text: _Optional[str] = ..., no_speech: _Optional[str] = ..., language: _Optional[str] = ..., scores: _Optional[_Union[Scores, _Mapping]] = ..., words: _Optional[_Iterable[_Union[Word, _Mapping]]] = ..., end_reason: _Optional[_Union[EndReason, str]] = ...) -> None: ...
+
+class UtteranceIntent(_message.Message):
+    __slots__ = ("utterance", "intent", "confidence", "scores")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    intent: str
+    confidence: float
+    scores: _containers.RepeatedCompositeFieldContainer[IntentScore]
+    def __init__(self, utterance: _Optional[int] = ..., intent: _Optional[str] = ..., confidence: _Optional[float] = ..., scores: _Optional[_Iterable[_Union[IntentScore, _Mapping]]] = ...) -> None: ...
+
+class UtteranceDecision(_message.Message):
+    __slots__ = ("utterance", "decision", "reason", "command_id", "intent", "text", "contacts", "team", "place", "reply", "start_offset", "end_offset")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_ID_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CONTACTS_FIELD_NUMBER: _ClassVar[int]
+    TEAM_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    decision: Decision
+    reason: str
+    command_id: str
+    intent: str
+    text: str
+    contacts: _containers.RepeatedScalarFieldContainer[str]
+    team: str
+    place: str
+    reply: str
+    start_offset: int
+    end_offset: int
+    def __init__(self, utterance: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., command_id: _Optional[str] = ..., intent: _Optional[str] = ..., text: _Optional[str] = ..., contacts: _Optional[_Iterable[str]] = ..., team: _Optional[str] = ..., place: _Optional[str] = ..., reply: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
+
+class AudioAck(_message.Message):
+    __slots__ = ("received_to", "decided_to")
+    RECEIVED_TO_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_TO_FIELD_NUMBER: _ClassVar[int]
+    received_to: int
+    decided_to: int
+    def __init__(self, received_to: _Optional[int] = ..., decided_to: _Optional[int] = ...) -> None: ...
+
+class AudioGap(_message.Message):
+    __slots__ = ("start_offset", "end_offset")
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    start_offset: int
+    end_offset: int
+    def __init__(self, start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
+
+class ListenError(_message.Message):
+    __slots__ = ("utterance", "code", "message")
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    code: str
+    message: str
+    def __init__(self, utterance: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class ListenEnded(_message.Message):
+    __slots__ = ("reason", "received_to", "decided_to")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TO_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_TO_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    received_to: int
+    decided_to: int
+    def __init__(self, reason: _Optional[str] = ..., received_to: _Optional[int] = ..., decided_to: _Optional[int] = ...) -> None: ...

@@ -49,6 +49,11 @@ class VoiceStub:
                 request_serializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakRequest.SerializeToString,
                 response_deserializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakReply.FromString,
                 _registered_method=True)
+        self.Listen = channel.stream_stream(
+                '/conch.voice.v1.Voice/Listen',
+                request_serializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenRequest.SerializeToString,
+                response_deserializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenEvent.FromString,
+                _registered_method=True)
 
 
 class VoiceServicer:
@@ -76,6 +81,13 @@ class VoiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Listen(self, request_iterator, context):
+        """A microphone, live: text while somebody speaks, and a decision a moment after the last word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VoiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +105,11 @@ def add_VoiceServicer_to_server(servicer, server):
                     servicer.Speak,
                     request_deserializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakRequest.FromString,
                     response_serializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakReply.SerializeToString,
+            ),
+            'Listen': grpc.stream_stream_rpc_method_handler(
+                    servicer.Listen,
+                    request_deserializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenRequest.FromString,
+                    response_serializer=conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenEvent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +193,33 @@ class Voice:
             '/conch.voice.v1.Voice/Speak',
             conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakRequest.SerializeToString,
             conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.SpeakReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Listen(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/conch.voice.v1.Voice/Listen',
+            conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenRequest.SerializeToString,
+            conch_dot_contracts_dot_pb_dot_voice_dot_v1_dot_voice__pb2.ListenEvent.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,8 +50,9 @@ def cluster_name(target: Target, tenant: str | None = None) -> str:
     return target.value if tenant is None else f"{target.value}.{tenant}"
 
 
-def clusters(upstreams: Upstreams, tenants: Tenants) -> Sequence[Resource]:
-    limits = {None: UNLIMITED} | {
+def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequence[Resource]:
+    """`most_calls` at once of all tenants that have no limit of their own."""
+    limits = {None: most_calls} | {
         tenant.name: tenant.calls_at_once for tenant in tenants.by_name.values() if tenant.calls_at_once is not None
     }
     fronted = [
@@ -103,12 +104,9 @@ def _cluster(
         "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target, pings)},
         "circuit_breakers": {
             "thresholds": [
-                {
-                    "max_connections": UNLIMITED,
-                    "max_pending_requests": UNLIMITED,
-                    "max_requests": calls_at_once,
-                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 3},
-                }
+                _threshold("DEFAULT", calls_at_once),
+                # The gateway's own calls: it counts those of its callers itself.
+                _threshold("HIGH", UNLIMITED),
             ]
         },
         # Sick ones among several are left out for a while; the only one there is stays.
@@ -133,6 +131,16 @@ def _cluster(
     if endpoints and all(endpoint.checked_at for endpoint in endpoints):
         cluster["health_checks"] = [_HEALTH_CHECK]
     return cluster
+
+
+def _threshold(priority: str, calls_at_once: int) -> dict[str, Any]:
+    return {
+        "priority": priority,
+        "max_connections": UNLIMITED,
+        "max_pending_requests": UNLIMITED,
+        "max_requests": calls_at_once,
+        "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 3},
+    }
 
 
 _HEALTH_CHECK = {

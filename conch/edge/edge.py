@@ -53,7 +53,9 @@ class Edge:
         """After a change of the tenants file; a file that is wrong raises and changes nothing. True if it said news."""
         tenants = Tenants.read(self.tenants_file)
         # Routes name clusters, so those come first.
-        changed = discovery.publish(self.files.clusters, clusters(self.settings.upstreams, tenants))
+        changed = discovery.publish(
+            self.files.clusters, clusters(self.settings.upstreams, tenants, self.settings.limits.max_calls)
+        )
         return discovery.publish(self.files.routes, [public_routes(tenants, self.settings.limits)]) or changed
 
 

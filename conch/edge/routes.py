@@ -28,6 +28,9 @@ PACKED_BYTES = 64 * 1024
 """Of a packed gRPC message, which only Triton unpacks: to a thousand times as much, and in memory."""
 PACKED_TOO_LARGE = f"a packed message has more than {PACKED_BYTES} bytes: send it unpacked, or packed over HTTP"
 
+GATHERED_BYTES = 2**20
+"""Of a body for the gateway: up to this it is sent on when all of it is there."""
+
 TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
 
@@ -39,6 +42,9 @@ ONE_ANSWER = {
     # The caller's own deadline counts, and nobody sends one request for more than ten minutes.
     "max_stream_duration": {"max_stream_duration": "600s", "grpc_timeout_header_max": "0s"},
 }
+_HIGH = {"priority": "HIGH"}
+INTERNAL = {**ONE_ANSWER, **_HIGH}
+"""For the gateway, which no flood of other calls keeps from Triton."""
 _ELSEWHERE = {
     "retry_host_predicate": [
         {
@@ -89,7 +95,7 @@ def internal_routes() -> Resource:
         "route": {"cluster": ADMIN, "prefix_rewrite": "/stats/prometheus?usedonly"},
     }
     reading = [
-        _route(f"internal.{method}", _method(method), Target.TRITON_GRPC, None, ONE_ANSWER, READ_AGAIN)
+        _route(f"internal.{method}", _method(method), Target.TRITON_GRPC, None, INTERNAL, READ_AGAIN)
         for method in kserve.READING
     ]
     stream = _method(kserve.STREAM)
@@ -103,9 +109,9 @@ def internal_routes() -> Resource:
                 "routes": [
                     metrics,
                     *reading,
-                    _route("internal.stream", stream, Target.TRITON_GRPC, None, STREAMS, UNSENT),
-                    _route("internal.grpc", _GRPC, Target.TRITON_GRPC, None, ONE_ANSWER, UNSENT),
-                    _route("internal.http", {"prefix": "/"}, Target.TRITON_HTTP, None, ONE_ANSWER, UNSENT),
+                    _route("internal.stream", stream, Target.TRITON_GRPC, None, {**STREAMS, **_HIGH}, UNSENT),
+                    _route("internal.grpc", _GRPC, Target.TRITON_GRPC, None, INTERNAL, UNSENT),
+                    _route("internal.http", {"prefix": "/"}, Target.TRITON_HTTP, None, INTERNAL, UNSENT),
                 ],
             }
         ],
@@ -125,7 +131,7 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
             _to(tenant, "gateway.grpc", _GRPC, Target.GATEWAY_GRPC, STREAMS, UNSENT),
             *_kserve_http(tenant, limits),
             refusal("metrics", {"prefix": "/metrics"}, 404, "metrics have a port of their own"),
-            _to(tenant, "gateway.http", {"prefix": "/"}, Target.GATEWAY_HTTP, STREAMS, UNSENT),
+            *_gateway_http(tenant, limits),
         ],
         # Said twice: this is what a model sees, whatever came before.
         "request_headers_to_add": [_header(TENANT_HEADER, tenant.name), *limit_headers(tenant)],
@@ -201,6 +207,21 @@ def _kserve_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
         refusal("kserve.load", _by_operator(load), 403, LOAD_WITH_PARAMETERS),
         _small(_to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER)),
         refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
+    ]
+
+
+def _gateway_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:
+    """What is small or JSON is read whole here: of a slow caller the gateway sees large uploads alone."""
+    json: Match = {"prefix": "/", "headers": [_starting("content-type", "application/json")]}
+    small = {"name": "content-length", "range_match": {"start": 1, "end": GATHERED_BYTES + 1}}
+    every_call: Match = {"prefix": "/"}
+    target = Target.GATEWAY_HTTP
+    return [
+        _sized(_to(tenant, "gateway.http", json, target, STREAMS, UNSENT), limits.max_request_bytes),
+        _sized(
+            _to(tenant, "gateway.http", {**every_call, "headers": [small]}, target, STREAMS, UNSENT), GATHERED_BYTES
+        ),
+        _to(tenant, "gateway.http", every_call, target, STREAMS, UNSENT),
     ]
 
 
@@ -296,6 +317,10 @@ def _packed(match: Match) -> Match:
 def _packed_strangely(match: Match) -> Match:
     known = {"name": "grpc-encoding", "string_match": {"safe_regex": {"regex": f"{PACKED}|identity"}}}
     return {**match, "headers": [{"name": "grpc-encoding", "present_match": True}, {**known, "invert_match": True}]}
+
+
+def _starting(header: str, text: str) -> Mapping[str, Any]:
+    return {"name": header, "string_match": {"prefix": text, "ignore_case": True}}
 
 
 def _by_operator(match: Match) -> Match:

@@ -17,7 +17,7 @@ ENDPOINT_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 MOST_WAITING = 2048
 """Spans; when as many wait for the collector, the oldest are dropped, and the log says so. Nobody waits for them."""
 
-SEND_WITHIN_S = 2.0
+SEND_WITHIN_S = 1.0
 
 Kind = Literal["server", "client", "internal"]
 Attributes = Mapping[str, str | int | float]

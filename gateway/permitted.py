@@ -17,13 +17,13 @@ class PermittedInference(Inference):
     async def infer(
         self, model: str, inputs: Arrays, *, outputs: Sequence[str] | None = None, call: CallOptions = DEFAULT_CALL
     ) -> Arrays:
-        _check(model, call)
+        check_permitted(model, call)
         return await self._inference.infer(model, inputs, outputs=outputs, call=call)
 
     def stream(
         self, model: str, inputs: Arrays, *, outputs: Sequence[str] | None = None, call: CallOptions = DEFAULT_CALL
     ) -> AsyncIterator[Arrays]:
-        _check(model, call)
+        check_permitted(model, call)
         return self._inference.stream(model, inputs, outputs=outputs, call=call)
 
     async def ready(self, model: str, version: str = "") -> bool:
@@ -36,6 +36,6 @@ class PermittedInference(Inference):
         return await self._inference.metadata(model, version)
 
 
-def _check(model: str, call: CallOptions) -> None:
+def check_permitted(model: str, call: CallOptions) -> None:
     if call.models is not None and not {model, HELPERS.get(model, model)} & call.models:
         raise PermissionDenied(f"tenant {call.tenant} may not call model {model}")

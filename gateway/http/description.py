@@ -1,21 +1,21 @@
-"""GET /openapi.json and /docs: the API with each model that is loaded now, and KServe's calls beside it."""
+"""GET /openapi.json and /docs: the API with each model that its reader may call now, and KServe's calls beside it."""
 
 import asyncio
 import copy
-import json
 import logging
-from pathlib import Path
-from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import JSONResponse
 
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import ConchError
+from conch.contracts.identity import Identity
 from gateway.any_model import AnyModel
 from gateway.catalogue import Catalogue
+from gateway.http.answering import identity_of
 from gateway.http.infer.documents import operation_of, path_of
+from gateway.http.kserve_document import kserve_document
 
 logger = logging.getLogger(__name__)
 
@@ -24,22 +24,20 @@ KSERVE_PATH = "/openapi/kserve.json"
 WITHIN_S = 2.0
 """After which the models are left out: the description of all else needs no Triton."""
 
-_KSERVE = Path(__file__).with_name("kserve.json")
-
 
 def description_routes(app: FastAPI, catalogue: Catalogue, any_model: AnyModel, most_rows: int) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get(PATH)
-    async def describe() -> Response:
+    async def describe(request: Request) -> Response:
         document = copy.deepcopy(app.openapi())
-        for metadata in await _loaded(catalogue, any_model):
+        for metadata in await _loaded(catalogue, any_model, identity_of(request)):
             document["paths"][path_of(metadata)] = {"post": operation_of(metadata, most_rows)}
         return JSONResponse(document)
 
     @router.get(KSERVE_PATH)
     async def describe_kserve() -> Response:
-        return JSONResponse(_kserve())
+        return JSONResponse(kserve_document())
 
     @router.get("/docs")
     async def show() -> Response:
@@ -48,17 +46,12 @@ def description_routes(app: FastAPI, catalogue: Catalogue, any_model: AnyModel, 
     return router
 
 
-async def _loaded(catalogue: Catalogue, any_model: AnyModel) -> list[ModelMetadata]:
+async def _loaded(catalogue: Catalogue, any_model: AnyModel, caller: Identity) -> list[ModelMetadata]:
     try:
         async with asyncio.timeout(WITHIN_S):
-            names = await catalogue.served()
+            names = await catalogue.served_to(caller)
             found = await asyncio.gather(*map(any_model.metadata, names), return_exceptions=True)
     except (ConchError, TimeoutError) as error:
         logger.warning("models are left out of the description: %s", error)
         return []
     return [one for one in found if isinstance(one, ModelMetadata)]
-
-
-def _kserve() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_KSERVE.read_text())
-    return document

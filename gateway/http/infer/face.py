@@ -23,6 +23,7 @@ from gateway.http.infer.rows import Asked, read_rows, told
 from gateway.http.parts import InParts, Outgoing
 from gateway.http.refusals import openai_error
 from gateway.limits import Limits
+from gateway.permitted import check_permitted
 from gateway.reception import Reception
 
 JSON = "application/json"
@@ -62,6 +63,8 @@ class _Asking:
         self._accept = request.headers.get("accept", "")
 
     async def answer(self, outgoing: Outgoing) -> None:
+        # What a model's refusals tell of it is for those alone who may call it.
+        check_permitted(self._model, self._options())
         metadata = await self._any_model.metadata(self._model, self._version)
         if self._by_events(metadata):
             await self._answer_in_events(outgoing)

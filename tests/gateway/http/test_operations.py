@@ -98,7 +98,7 @@ async def test_what_is_not_there_is_a_problem_too(
 
 async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/transcribe", "/understand", "/speak", "/embed", "/health"}
+    assert document["paths"].keys() >= {"/transcribe", "/understand", "/speak", "/embed", "/health"}
     assert set(document["paths"]["/understand"]["post"]["requestBody"]["content"]) == {
         "application/json",
         "multipart/form-data",

@@ -197,6 +197,17 @@ async def test_who_leaves_a_stream_ends_it(gateway: Addresses, models: InProcess
     await hold.left.wait()
 
 
+async def test_who_may_not_call_a_model_learns_nothing_of_it(
+    http: httpx.AsyncClient, models: InProcessInference
+) -> None:
+    theirs = {"x-conch-tenant": "acme", "x-conch-models": "piper,vad"}
+    for body in ({"text": "x"}, {"colour": 1}):
+        answer = await http.post("/v1/infer/intent", json=body, headers=theirs)
+        assert refusal(answer) == (403, "tenant acme may not call model intent", None)
+    assert models.asked == []
+    assert (await http.post("/v1/infer/piper", json={"text": "One."}, headers=theirs)).status_code == 200
+
+
 def named(output: str) -> ModelSpec:
     return ModelSpec("made", (TensorSpec(output, DataType.BYTES, (1,)),), (TensorSpec("said", DataType.BYTES, (1,)),))
 

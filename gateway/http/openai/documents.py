@@ -7,6 +7,7 @@ from fastapi import Response
 from conch.contracts.refusals import TABLE, TOO_MUCH_FOR_NOW
 from gateway.encoding import FORMATS
 from gateway.http.openai.events import MEDIA_TYPE as EVENTS
+from gateway.http.openai.names import names_of
 from gateway.http.openai.shapes import (
     Asked,
     EmbeddingsBody,
@@ -27,13 +28,14 @@ FACE = "openai"
 
 _FILE = {"type": "string", "format": "binary"}
 _TEXT = {"schema": {"type": "string"}}
+_EVENTS = {"example": 'data: {"type":"transcript.text.delta","delta":"Call John."}\n\n'}
 
 _FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file", "model"],
     "properties": {
         "file": {**_FILE, "description": "WAV, FLAC, Ogg (Vorbis, Opus) or MP3."},
-        "model": {"type": "string", "enum": ["whisper", "whisper-1"]},
+        "model": {"type": "string", "enum": names_of("whisper")},
         "language": {"type": "string", "description": "ISO 639-1; detected where it is not given."},
         "prompt": {"type": "string", "description": "Words to expect: names, places, jargon."},
         "response_format": {"type": "string", "enum": list(TRANSCRIPT_FORMATS), "default": "json"},
@@ -79,14 +81,14 @@ TRANSCRIPTIONS: dict[str, Any] = {
                 }
             },
             "text/plain": _TEXT,
-            EVENTS: _TEXT,
+            EVENTS: _EVENTS,
         },
         model=TranscriptionShape | VerboseShape,
     ),
 }
 TRANSLATIONS: dict[str, Any] = {
     "openapi_extra": _form({**_FORM, "required": ["file"]}),
-    "status_code": 400,
+    "status_code": 404,
     "responses": _refusals(),
 }
 SPEECH: dict[str, Any] = {
@@ -95,7 +97,7 @@ SPEECH: dict[str, Any] = {
     "responses": _answering(
         content={
             **{one.media_type: {"schema": _FILE} for one in FORMATS.values()},
-            EVENTS: _TEXT,
+            EVENTS: {"example": 'data: {"type":"speech.audio.delta","audio":"//OExA…"}\n\n'},
         }
     ),
 }

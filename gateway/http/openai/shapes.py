@@ -1,37 +1,50 @@
 """The JSON of OpenAI's calls, as its clients send and read it. Fields that we do not know are let be."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from conch.contracts.specs import EMBEDDING_WIDTH
+from gateway.http.openai.names import OPENAI_VOICES, VOICE, names_of
 
+_TEXT = {"type": "string", "minLength": 1}
 _TEXTS = WithJsonSchema(
     {
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+        "anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}],
         "description": "A text or several. Arrays of tokens are refused: they are another model's.",
     }
 )
+_NAME = {"type": "string", "enum": [VOICE, *OPENAI_VOICES]}
 _VOICE = WithJsonSchema(
+    {
+        "anyOf": [_NAME, {"type": "object", "required": ["id"], "properties": {"id": _NAME}}],
+        "description": f"{VOICE}; OpenAI's own names stand for it too.",
+    }
+)
+_DOCUMENT = WithJsonSchema(
     {
         "anyOf": [
             {"type": "string"},
-            {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
-        ],
-        "description": "joe; OpenAI's own names stand for it too.",
+            {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}},
+        ]
     }
 )
+
+
+def _one_of(model: str) -> Any:
+    """Said, not checked: another name is refused as OpenAI refuses it, once it is known which call it came with."""
+    return Field(json_schema_extra={"enum": list(names_of(model))})
 
 
 class Asked(BaseModel):
     model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     model: str
-    """One of ours, or a name of OpenAI's that stands for it: GET /v1/models tells both."""
 
 
 class SpeechBody(Asked):
-    input: str
+    model: Annotated[str, _one_of("piper")]
+    input: Annotated[str, Field(json_schema_extra={"minLength": 1})]
     """The text; at most 64 KiB."""
     voice: Annotated[JsonValue, _VOICE]
     response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] | None = "mp3"
@@ -42,6 +55,7 @@ class SpeechBody(Asked):
 
 
 class EmbeddingsBody(Asked):
+    model: Annotated[str, _one_of("embedding")]
     input: Annotated[JsonValue, _TEXTS]
     encoding_format: Literal["float", "base64"] | None = "float"
     """base64: little-endian float32."""
@@ -50,7 +64,7 @@ class EmbeddingsBody(Asked):
 
 class RerankBody(Asked):
     query: str
-    documents: list[JsonValue]
+    documents: list[Annotated[JsonValue, _DOCUMENT]]
     top_n: int | None = None
     return_documents: bool | None = None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from conch.contracts.errors import InvalidRequest
+from conch.contracts.errors import NotFound
 from conch.contracts.voice import Segment, TranscriptSummary
 from gateway.calls import Call
 from gateway.http.answering import answering, while_connected
@@ -25,7 +25,7 @@ MOST_FIELDS = 64
 """Of a form: lists come as a field an entry."""
 
 
-class Unsupported(InvalidRequest):
+class Unsupported(NotFound):
     code = "unsupported"
 
 
@@ -49,7 +49,7 @@ def transcription_routes(reception: Reception, limits: Limits, use_cases: UseCas
 
     @router.post("/v1/audio/translations", **documents.TRANSLATIONS)
     async def create_translation(request: Request) -> Response:
-        """Refused: speech is written in the language that is spoken."""
+        """Not found: speech is written in the language that is spoken."""
         async with (
             answering(reception, "Transcribe", request, documents.FACE),
             form_upload(request, limits, body_within_s, MOST_FIELDS) as file,

@@ -179,7 +179,7 @@ def test_refusals_are_the_packages_own_errors(client: openai.OpenAI, client_of: 
     with pytest.raises(openai.BadRequestError, match="no format") as damaged:
         client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"no audio at all"))
     assert damaged.value.param == "file"
-    with pytest.raises(openai.BadRequestError, match="translates"):
+    with pytest.raises(openai.NotFoundError, match="translates"):
         client.audio.translations.create(model="whisper-1", file=("a.wav", b"RIFF"))
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hello"}])

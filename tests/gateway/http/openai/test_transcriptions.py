@@ -235,5 +235,5 @@ async def test_too_many_at_once_are_told_when_to_come_back(models: InProcessInfe
 async def test_translation_is_refused_with_its_reason(http: httpx.AsyncClient) -> None:
     answer = await transcribed(http, path="/v1/audio/translations")
     error = answer.json()["error"]
-    assert (answer.status_code, error["type"], error["code"]) == (400, "invalid_request_error", "unsupported")
+    assert (answer.status_code, error["type"], error["code"]) == (404, "invalid_request_error", "unsupported")
     assert "/v1/audio/transcriptions" in error["message"]

@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 PYTEST ?=
 
-.PHONY: demo test check fix protos publish-protos lock weights new-model bench conformance clean
+.PHONY: demo test check fix protos publish-protos lock weights new-model bench conformance test-services clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make new-model NAME=my_model'
 	@echo 'make protos          Python of the .proto files        make publish-protos  their next ones must not break these'
 	@echo 'make lock            resolve the dependencies again    make weights         fetch the model weights'
+	@echo 'make test-services   what needs tools that no wheel carries: they are fetched into ~/.cache/conch'
 	@echo 'make conformance     KServe v2 on our Triton and edge, or URL=http://host:8000 [GRPC=host:8001] [KEY=…]'
 	@echo 'make bench           every benchmark, or NAME=whisper_window'
 
@@ -60,6 +61,10 @@ new-model: $(VENV)/.dev
 	$(BIN)/python -m tools.new_model $(NAME)
 
 # A key is not shown. No conftest of ours is read but the suite's own: another server is all it needs.
+test-services: $(VENV)/.dev
+	$(BIN)/conch models pull
+	$(BIN)/python -m pytest tests/services $(PYTEST)
+
 conformance: export CONFORMANCE_URL = $(URL)
 conformance: export CONFORMANCE_GRPC = $(GRPC)
 conformance: export CONFORMANCE_KEY = $(KEY)

@@ -1,0 +1,43 @@
+"""Servers and tools that no wheel carries: provisioned here, kept in the cache, and named where they cannot be had.
+
+`make test-services` runs these; nothing is skipped. No root and no Docker is needed.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conch.weights.cache import default_root
+
+CACHE = default_root().parent / "services"
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker: from the PATH, the cache, or Debian's package `prometheus`."""
+    if (found := shutil.which("promtool")) is not None:
+        return Path(found)
+    binary = CACHE / "prometheus" / "usr" / "bin" / "promtool"
+    if not binary.is_file():
+        _unpack_debian("prometheus", CACHE / "prometheus")
+    return binary
+
+
+def _unpack_debian(package: str, folder: Path) -> None:
+    """As apt has it, checked by the archive's signature and hashes, unpacked and not installed."""
+    missing = [tool for tool in ("apt-get", "dpkg") if shutil.which(tool) is None]
+    if missing:
+        pytest.fail(f"{' and '.join(missing)} not found: install {package} by hand and put it on the PATH")
+    scratch = folder.with_suffix(".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    fetched = subprocess.run(["apt-get", "download", package], cwd=scratch, capture_output=True, text=True, timeout=300)
+    if fetched.returncode:
+        pytest.fail(f"Debian's package {package} cannot be had (apt-get update as root may help): {fetched.stderr}")
+    for archive in scratch.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", archive.name, "."], cwd=scratch, check=True, timeout=300)
+        archive.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)

@@ -8,6 +8,7 @@ import typer
 from conch.cli.demo import demo
 from conch.cli.doctor import doctor
 from conch.cli.down import down
+from conch.cli.edge import edge_app
 from conch.cli.embed import embed
 from conch.cli.keys import keys_app
 from conch.cli.models import list_models
@@ -27,6 +28,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
+app.add_typer(edge_app, name="edge")
 
 for command in (up, status, down, demo, transcribe, understand, speak, embed, doctor):
     app.command()(command)

@@ -14,6 +14,7 @@ from conch.edge.certificates import transport_socket
 from conch.edge.clusters import ALL_METRICS_PATH, OTLP, socket_address
 from conch.edge.discovery import type_url
 from conch.edge.files import EdgeFiles
+from conch.edge.refusals import openai_bodies
 from conch.edge.routes import PACKED_TOO_LARGE, SMALL_BYTES, too_large_text
 from conch.edge.settings import EdgeSettings
 
@@ -61,6 +62,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "named_model": kserve.extractions(),
         "named_model_matcher": skipping_what_has_no_bad_parameters(),
         "bad_parameters": bad_parameters(),
+        **openai_bodies(),
     }
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})
 

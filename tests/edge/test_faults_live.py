@@ -72,7 +72,7 @@ def test_a_gateway_that_is_away_is_told_in_the_shape_of_the_face(
         for path, body in (
             ("/v2/health/ready", {"error": away}),
             ("/health", {"error": away}),
-            ("/v1/models", {"error": {"message": away, "type": "server_error", "param": None, "code": 503}}),
+            ("/v1/models", {"error": {"message": away, "type": "server_error", "param": None, "code": "unavailable"}}),
         ):
             answer = caller.get(path)
             assert (answer.status_code, answer.json(), answer.headers.get("retry-after")) == (503, body, "1")

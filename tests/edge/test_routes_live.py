@@ -322,7 +322,7 @@ def test_a_named_tenant_must_be_ones_own(open_edge: Any) -> None:
                 "message": "X-Tenant-ID is not the key's tenant",
                 "type": "permission_error",
                 "param": None,
-                "code": 403,
+                "code": "permission_denied",
             }
         },
     )

@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -37,7 +38,7 @@ RATE = 16_000
 SPEECH = "Please summon the maintenance team to the loading dock at the north gate."
 TENANTS = "".join(
     f"[tenants.{name}]\naudio_seconds_per_day = 5\n"
-    for name in ("grpc", "http", "transcribe", "openai", "voice", "understand", "wrong", "forger", "stopped")
+    for name in ("grpc", "http", "transcribe", "openai", "voice", "understand", "wrong", "forger", "two", "stopped")
 )
 
 
@@ -241,6 +242,17 @@ def test_a_limit_cannot_be_widened_from_within_a_body(site: Site) -> None:
     assert too_long.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "the call has 6.0 s of audio, tenant forger may send 5 s a day" in too_long.details()
     assert site.used_ms("forger") is None
+
+
+def test_two_edges_share_a_tenants_day(site: Site, tmp_path: Path, free_ports: Callable[[int], list[int]]) -> None:
+    (tmp_path / "tenants.toml").write_text(TENANTS)
+    listening = Listening(*(Address("127.0.0.1", port) for port in free_ports(4)))
+    other = Edge(replace(site.edge.settings, listening=listening), tmp_path / "edge", tmp_path / "tenants.toml")
+    with fronting(other):
+        assert site.infer("two", request(3)).code() is grpc.StatusCode.OK
+        assert replace(site, edge=other).infer("two", request(3)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert replace(site, edge=other).infer("two", request(2)).code() is grpc.StatusCode.OK
+    assert site.infer("two", request(1)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_tenant_without_a_limit_is_not_counted(site: Site) -> None:

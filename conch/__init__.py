@@ -20,9 +20,11 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from conch.contracts.voice import AudioInfo, Progress, Segment, TranscriptSummary
 
 __all__ = [
     "AsyncClient",
+    "AudioInfo",
     "Cancelled",
     "Client",
     "ConchError",
@@ -31,19 +33,25 @@ __all__ = [
     "InvalidRequest",
     "NotFound",
     "PermissionDenied",
+    "Progress",
     "Retries",
+    "Segment",
     "Tls",
     "TooMuch",
+    "TranscriptSummary",
     "Unauthenticated",
     "Unavailable",
 ]
 
-_CLIENT = ("AsyncClient", "Client", "Retries", "Tls")
+_HOMES = {
+    **dict.fromkeys(("AsyncClient", "Client", "Retries", "Tls"), "conch.clients.edge"),
+    **dict.fromkeys(("AudioInfo", "Progress", "Segment", "TranscriptSummary"), "conch.contracts.voice"),
+}
+"""All others are errors."""
 
 
 def __getattr__(name: str) -> Any:
     """Imported when it is asked for: a model's process and the command line start without gRPC."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "conch.clients.edge" if name in _CLIENT else "conch.contracts.errors"
-    return getattr(importlib.import_module(home), name)
+    return getattr(importlib.import_module(_HOMES.get(name, "conch.contracts.errors")), name)

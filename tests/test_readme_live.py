@@ -1,4 +1,4 @@
-"""README.md, executed: its blocks run in order against one stack, and print what README says.
+"""README.md and docs/client.md, executed: their blocks run in order against one stack, and print what the pages say.
 
 A `text` block after an `sh` or `python` block is that block's output; numbers, capitals and the spacing of tables may
 differ.
@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = (ROOT / "docs" / "client.md",)
+"""Run after README's block that starts the stack."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PREFERRED = {
     "127.0.0.1:8001": ("edge", "grpc"),
@@ -93,10 +96,13 @@ class Reader:
 
 
 @pytest.mark.timeout(600)
-def test_readme_does_what_it_says(tmp_path):
+def test_the_pages_do_what_they_say(tmp_path):
     reader = Reader(tmp_path)
     try:
-        for example in examples(README.read_text()):
+        readme = examples(README.read_text())
+        running = 1 + next(at for at, example in enumerate(readme) if "conch up" in example.code)
+        pages = [example for page in PAGES for example in examples(page.read_text())]
+        for example in (*readme[:running], *pages, *readme[running:]):
             printed = reader.run(example)
             if example.output is not None:
                 assert normalised(printed) == normalised(example.output), example.code

@@ -9,14 +9,19 @@ import pytest
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema.validators import validator_for
+from typer.testing import CliRunner
 
+from conch.cli.main import app
 from conch.contracts.identity import FORWARDED_PATTERN
+from conch.stack.envoy import binary
 from conch.stack.repository import ENSEMBLES, MODELS
+from conch.stack.services.envoy import Envoy
 from conch.stack.triton import TritonInstallation
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.gpu.yml"
+HEAD = COMPOSE.read_text().partition("name: conch")[0]
 OLDEST_TRITON = (26, 7)
 """The image that has 2.71: older ones can be ended by one large HTTP body."""
 
@@ -65,7 +70,10 @@ def test_what_is_built_is_there_and_takes_its_arguments(services):
 def test_what_is_mounted_is_there(compose, services):
     for name, service in services.items():
         for mount in service.get("volumes", []):
-            source, target = mount.split(":")[:2]
+            source, target = mount.rsplit(":", 1)
+            if source.startswith("${CONCH_EDGE:?"):
+                assert target == "${CONCH_EDGE}"
+                continue
             assert target.startswith("/")
             known = (ROOT / source).exists() if source.startswith(".") else source in compose["volumes"]
             assert known, f"{name} mounts {source}"
@@ -114,11 +122,38 @@ def test_identity_is_forwarded_as_the_models_read_it(services):
     assert f"--http-header-forward-pattern={FORWARDED_PATTERN}" in command
 
 
-def test_only_the_gateway_is_published_and_only_it_is_outside(compose, services):
-    assert [name for name, service in services.items() if "ports" in service] == ["gateway"]
-    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["gateway"]
+def test_only_the_edge_is_published_and_only_it_is_outside(compose, services):
+    assert [name for name, service in services.items() if "ports" in service] == ["edge"]
+    assert [name for name, service in services.items() if "outside" in service["networks"]] == ["edge"]
     assert compose["networks"]["inside"] == {"internal": True}
-    assert all(port.startswith("${CONCH_BIND:-127.0.0.1}:") for port in services["gateway"]["ports"])
+    faces = [port for face, port in Envoy.ports.items() if face != "internal"]
+    assert services["edge"]["ports"] == [f"${{CONCH_BIND:-127.0.0.1}}:{port}:{port}" for port in faces]
+
+
+def test_the_edge_is_rendered_for_these_services_as_the_head_says(services, tmp_path):
+    told = re.search(r"conch (edge render .*?)\)", HEAD, re.DOTALL)
+    (exposure,) = re.findall(r"printf '(.*)'", HEAD)
+    assert told
+    words = told[1].replace("\\\n#", "").replace("--state state", f"--state {tmp_path}").split()
+    (tmp_path / "edge.toml").write_text(exposure.replace("\\n", "\n"))
+    cli = CliRunner()
+    assert cli.invoke(app, ["keys", "create", "--state", str(tmp_path)]).exit_code == 0
+
+    rendered = cli.invoke(app, words)
+
+    assert rendered.exit_code == 0, rendered.output
+    folder = Path(rendered.stdout.strip())
+    command = [word.replace("${CONCH_EDGE}", str(folder)) for word in services["edge"]["command"]]
+    validated = subprocess.run([binary(), "--mode", "validate", *command], capture_output=True, text=True)
+    assert validated.returncode == 0, validated.stderr
+    hosts = set(re.findall(r'"address": "(\w+)"', (folder / "discovery/clusters.json").read_text()))
+    assert hosts == {"triton", "gateway"}
+
+
+def test_the_edges_image_is_the_envoy_that_is_tested(services):
+    version = subprocess.run([binary(), "--version"], capture_output=True, text=True).stdout
+    (number,) = re.findall(r"/(\d+\.\d+\.\d+)/", version)
+    assert services["edge"]["image"] == f"envoyproxy/envoy:v{number}"
 
 
 def test_the_gateway_reads_every_setting_it_is_given(services):
@@ -128,8 +163,9 @@ def test_the_gateway_reads_every_setting_it_is_given(services):
     assert set(given) <= set(settings)
     (default,) = re.findall(r"\$\{CONCH_GATEWAY_PROCESSES:-(\d+)\}", given["CONCH_GATEWAY_PROCESSES"])
     assert Settings(processes=int(default), triton_address=given["CONCH_GATEWAY_TRITON_ADDRESS"])
-    published = {port.rpartition(":")[2] for port in services["gateway"]["ports"]}
-    assert published == {given[f"CONCH_GATEWAY_{face}_ADDRESS"].rpartition(":")[2] for face in ("GRPC", "HTTP")}
+    assert set(services["gateway"]["expose"]) == {
+        given[f"CONCH_GATEWAY_{face}_ADDRESS"].rpartition(":")[2] for face in ("GRPC", "HTTP")
+    }
 
 
 def test_every_model_has_a_config_for_gpus():

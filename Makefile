@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 PYTEST ?=
 
-.PHONY: demo test check fix protos publish-protos lock weights new-model bench conformance test-services clean
+.PHONY: demo test check fix protos publish-protos lock weights new-model bench perf conformance test-services clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make lock            resolve the dependencies again    make weights         fetch the model weights'
 	@echo 'make test-services   what needs tools that no wheel carries: they are fetched into ~/.cache/conch'
 	@echo 'make conformance     KServe v2 on our Triton and edge, or URL=http://host:8000 [GRPC=host:8001] [KEY=…]'
+	@echo 'make perf            perf_analyzer on the edge, or URL=host:8001 MODEL=intent PERF="--concurrency 16 --face stream"'
 	@echo 'make bench           every benchmark, or NAME=whisper_window'
 
 demo: $(VENV)/.cpu
@@ -60,16 +61,20 @@ weights: $(VENV)/.cpu
 new-model: $(VENV)/.dev
 	$(BIN)/python -m tools.new_model $(NAME)
 
-# A key is not shown. No conftest of ours is read but the suite's own: another server is all it needs.
 test-services: $(VENV)/.dev
 	$(BIN)/conch models pull
 	$(BIN)/python -m pytest tests/services $(PYTEST)
 
+# A key is not shown. No conftest of ours is read but the suite's own: another server is all it needs.
 conformance: export CONFORMANCE_URL = $(URL)
 conformance: export CONFORMANCE_GRPC = $(GRPC)
 conformance: export CONFORMANCE_KEY = $(KEY)
 conformance: $(VENV)/.dev
 	$(BIN)/python -m pytest --confcutdir=tests/conformance tests/conformance $(PYTEST)
+
+# The edge as `conch up` starts it; a key stands in CONCH_API_KEY.
+perf: $(VENV)/.dev
+	$(BIN)/python -m tools.perf --url $(or $(URL),127.0.0.1:8001) --model $(or $(MODEL),intent) $(PERF)
 
 bench: $(VENV)/.dev weights
 	@for scenario in $(or $(NAME),$(SCENARIOS)); do echo "== $$scenario"; $(BIN)/python -m benchmarks.$$scenario || exit 1; done

@@ -73,6 +73,15 @@ def test_every_parameter_of_a_config_is_one_that_some_model_reads(name, device):
     assert set(config.parameters) - read == set()
 
 
+def test_nothing_of_ours_asks_for_triton_s_cache():
+    # Its key is the inputs, whoever calls; it keeps refusals as good answers; and who asks for one output leaves that
+    # one for all (tests/seeing/test_cache_live.py). A probe that it answers proves nothing.
+    configs = [path for path in ROOT.glob("*/*/config.pbtxt") if path.parts[-3] in (REPOSITORY.name, ENSEMBLES.name)]
+    configs += REPOSITORY.glob("*/configs/*.pbtxt")
+    assert [str(path) for path in configs if model_configs.parse(path).response_cache.enable] == []
+    assert len(configs) > len(MODEL_NAMES) + len(ENSEMBLE_NAMES)
+
+
 @pytest.mark.parametrize("name", ENSEMBLE_NAMES)
 def test_an_ensemble_s_maps_fit_its_steps(name):
     config = model_configs.parse(ENSEMBLES / name / "config.pbtxt")

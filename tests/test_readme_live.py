@@ -1,4 +1,4 @@
-"""README.md and docs/client.md, executed: their blocks run in order against one stack, and print what the pages say.
+"""README.md and the pages about callers, executed: their blocks run in order against one stack, and print what the pages say.
 
 A `text` block after an `sh` or `python` block is that block's output; numbers, capitals and the spacing of tables may
 differ.
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = (ROOT / "docs" / "client.md",)
+PAGES = (ROOT / "docs" / "client.md", ROOT / "docs" / "openai.md")
 """Run after README's block that starts the stack."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PREFERRED = {

@@ -1,4 +1,4 @@
-"""README.md and the pages about callers, executed: their blocks run in order against one stack, and print what the pages say.
+"""README.md and pages for callers, executed: their blocks run in order against one stack, and print what they say.
 
 A `text` block after an `sh` or `python` block is that block's output; numbers, capitals and the spacing of tables may
 differ.

@@ -5,15 +5,13 @@ A model that answered a call a moment ago needs no probe, so a busy server is no
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from conch.clients.inference import Arrays, CallOptions, text_column
+from conch.clients.inference import CallOptions
 from conch.contracts.errors import ConchError, InvalidRequest
-from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW
 from gateway.observed import ObservedInference
+from gateway.probes import PROBES
 
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "conch.voice.v1.Voice": ("whisper", "vad", "intent", "piper", "voice_command"),
@@ -178,45 +176,3 @@ class Health:
 def _number(version: str) -> int:
     """0 for what is no number, or too long for one."""
     return int(version) if version.isascii() and version.isdecimal() and len(version) < 20 else 0
-
-
-async def _whisper(inference: ObservedInference, call: CallOptions) -> None:
-    await inference.infer("whisper", _silence(), call=call)
-
-
-async def _voice_command(inference: ObservedInference, call: CallOptions) -> None:
-    await inference.infer("voice_command", _silence(), call=call)
-
-
-async def _vad(inference: ObservedInference, call: CallOptions) -> None:
-    await inference.infer("vad", {"pcm": np.zeros((1, VAD_WINDOW), np.float32)}, call=call)
-
-
-async def _intent(inference: ObservedInference, call: CallOptions) -> None:
-    await inference.infer("intent", {"text": text_column("ready")}, call=call)
-
-
-async def _embedding(inference: ObservedInference, call: CallOptions) -> None:
-    await inference.infer("embedding", {"text": text_column("ready")}, call=call)
-
-
-async def _piper(inference: ObservedInference, call: CallOptions) -> None:
-    async for _ in inference.stream("piper", {"text": text_column("Yes.")}, call=call):
-        pass
-
-
-def _silence() -> Arrays:
-    return {
-        "pcm16": np.zeros((1, SPEECH_RATE // 2), np.int16),
-        "sample_rate": np.array([[SPEECH_RATE]], np.int32),
-    }
-
-
-PROBES: dict[str, Callable[[ObservedInference, CallOptions], Awaitable[None]]] = {
-    "whisper": _whisper,
-    "voice_command": _voice_command,
-    "vad": _vad,
-    "intent": _intent,
-    "embedding": _embedding,
-    "piper": _piper,
-}

@@ -50,7 +50,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def compared(request: pytest.FixtureRequest) -> tuple[Server, ...]:
     """Our Triton, our edge, and our edge with an operator's key; of another server, that one."""
     if URL:
-        return (another(),)
+        return (request.getfixturevalue("ours"),)
     local = request.getfixturevalue("local")
     return local.triton, local.edge, local.operator
 

@@ -13,9 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from conch.contracts.errors import ConchError, TooMuch
-from conch.contracts.refusals import kind_of, refusal_of
+from conch.contracts.refusals import TABLE, TOO_MUCH_FOR_NOW, kind_of, refusal_of
+from gateway.http.shapes import ProblemShape
 
 PROBLEM = "application/problem+json"
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    row.http: {"description": row.title, "content": {PROBLEM: {"schema": ProblemShape.model_json_schema()}}}
+    for row in (*TABLE.values(), TOO_MUCH_FOR_NOW)
+}
+"""What the description of the API says of them."""
 
 
 class Unfinished(TooMuch):

@@ -16,6 +16,17 @@ class ContactBody(BaseModel):
         return Contact(self.name, tuple(self.sounds_like))
 
 
+class ProblemShape(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The request's id."""
+
+
 class CommandBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str

@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse
 
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
+from gateway.http.refusals import PROBLEMS
 from gateway.http.shapes import TextsBody, VectorsShape
 from gateway.limits import Limits
 from gateway.reception import Reception
@@ -16,7 +17,7 @@ EMBED_DOCS = {
 
 
 def text_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
-    router = APIRouter(tags=["text"])
+    router = APIRouter(tags=["text"], responses=PROBLEMS)
 
     @router.post("/embed", openapi_extra=EMBED_DOCS, responses={200: {"model": VectorsShape}})
     async def embed(request: Request) -> Response:

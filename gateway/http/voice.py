@@ -15,7 +15,7 @@ from conch.contracts.voice import Segment, TranscriptSummary, Understood
 from gateway.calls import Call
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import Upload, audio_upload, is_json, json_body
-from gateway.http.refusals import Unfinished
+from gateway.http.refusals import PROBLEMS, Unfinished
 from gateway.http.shapes import CommandBody, SpeechBody, TranscriptShape, UnderstoodShape
 from gateway.limits import Limits
 from gateway.reception import Reception
@@ -58,7 +58,7 @@ SPEAK_DOCS = {
 
 
 def voice_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_within_s: float) -> APIRouter:
-    router = APIRouter(tags=["voice"])
+    router = APIRouter(tags=["voice"], responses=PROBLEMS)
 
     @router.post("/transcribe", openapi_extra=TRANSCRIBE_DOCS, responses={200: {"model": TranscriptShape}})
     async def transcribe(request: Request) -> Response:

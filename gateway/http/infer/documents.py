@@ -14,7 +14,12 @@ from gateway.http.openai.shapes import RefusalShape
 Schema = dict[str, Any]
 
 _EVENTS: Schema = {
-    "schema": {"type": "string"},
+    # Of each event, as OpenAPI 3.2 has it.
+    "schema": {
+        "type": "object",
+        "properties": {"event": {"enum": ["message", "done", "error"]}, "data": {"type": "string"}},
+        "required": ["data"],
+    },
     "example": 'data: {"number": 1}\n\nevent: done\ndata: {}\n\n',
 }
 _QUERY: list[Schema] = [

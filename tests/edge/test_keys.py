@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from conch.contracts.errors import InvalidRequest, NotFound
+from conch.contracts.errors import InvalidRequest, NotFound, Unavailable
 from conch.edge.edge import key_store
 from conch.edge.files import EdgeFiles
 from conch.edge.keys import AUDIENCE, DAY_S, Key, KeyStore
@@ -144,6 +145,13 @@ def test_anybody_with_the_public_half_can_check_a_key(store: KeyStore) -> None:
     assert jwt.decode(token, public, audience=AUDIENCE, options=options)["jti"] == key.id
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(token[:-8] + "AAAAAAAA", public, audience=AUDIENCE, options=options)
+
+
+def test_without_pyjwt_the_way_on_is_told(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    with pytest.raises(Unavailable, match=r"pip install 'conch\[stack\]'"):
+        store.create("acme")
+    assert store.keys == []
 
 
 SECRETS = [{"id": "51f0a7c3", "secret": "c2VjcmV0", "created_at": 1}]

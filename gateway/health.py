@@ -7,11 +7,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from conch.clients.inference import CallOptions
 from conch.contracts.errors import ConchError, InvalidRequest
 from gateway.observed import ObservedInference
-from gateway.probes import PROBES
+from gateway.probes import PROBES, by_example
 
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "conch.voice.v1.Voice": ("whisper", "vad", "intent", "piper", "voice_command"),
@@ -79,17 +80,16 @@ class ModelHealth:
     async def of_version(self, model: str, version: str) -> Verdict:
         """`version` empty is the one that callers get who name none.
 
-        Of a model that is not in PROBES Triton's own word is taken, which may be wrong: what it can be asked, only its
-        maker knows.
+        Of a model that is not in PROBES and names no example Triton's own word is taken, which may be wrong: what it
+        can be asked, only its maker knows.
         """
-        # Asked first for the rest too: versions that nobody has leave nothing behind here.
+        # Asked first: names and versions that nobody has leave nothing behind here.
         if not await self._inference.ready(model, version):
             named = f"model {model} version {version}" if version else f"model {model}"
             return Verdict(ready=False, reason=f"{named} is not at ready state")
-        return await self.of_model(model, version) if model in PROBES else GOOD
+        return await self.of_model(model, version)
 
     async def of_model(self, model: str, version: str = "") -> Verdict:
-        """Of one in PROBES. Raises KeyError for others."""
         key = model, version
         async with self._locks.setdefault(key, asyncio.Lock()):
             ago_s = self._inference.answered_ago_s(model, version)
@@ -106,7 +106,7 @@ class ModelHealth:
         call = CallOptions(PROBE_REQUEST_ID, deadline_s=self._deadline_s, version=version)
         try:
             async with asyncio.timeout(self._deadline_s):
-                await PROBES[model](self._inference, call)
+                await PROBES.get(model, partial(by_example, model))(self._inference, call)
         except TimeoutError:
             return Verdict(ready=False, reason=f"model {model}: no answer within {self._deadline_s} s")
         except ConchError as error:

@@ -1,14 +1,35 @@
-"""What each model is asked to show that it answers: the least that it takes."""
+"""What each model is asked to show that it answers: of ours the least that it takes, of others their own example."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
 
 from conch.clients.inference import Arrays, CallOptions, Inference, text_column
+from conch.contracts.errors import InvalidRequest
 from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW
+from gateway.any_model import AnyModel
+from gateway.http.infer.rows import read_rows
 
 Probe = Callable[[Inference, CallOptions], Awaitable[None]]
 """Raises ConchError where the model does not answer."""
+
+
+async def by_example(model: str, inference: Inference, call: CallOptions) -> None:
+    """Of any model: the parameter `example` of its config is sent to it. One that names none is not asked."""
+    metadata = await inference.metadata(model, call.version)
+    if not metadata.example:
+        return
+    any_model = AnyModel(inference)
+    try:
+        row = read_rows(json.loads(metadata.example), metadata, most_rows=1).rows[0]
+    except ValueError as error:
+        raise InvalidRequest(f"model {model}: its example is not JSON: {error}") from None
+    if metadata.decoupled:
+        async for _ in any_model.stream(metadata, row, None, call):
+            pass
+    else:
+        await any_model.infer(metadata, [row], None, call)
 
 
 async def _whisper(inference: Inference, call: CallOptions) -> None:

@@ -1,12 +1,16 @@
 """Health by inference: what is asked, how often, and what counts as an answer."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from conch.clients.inference import text_column
+from conch.clients.inference import Arrays, CallOptions, text_column
 from conch.clients.inprocess import InProcessInference
+from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import Unavailable
+from conch.contracts.specs import DataType, ModelSpec, TensorSpec
 from gateway.health import GOOD, SERVICES, Health, ModelHealth, Verdict
 from gateway.observed import ObservedInference
 from tests.gateway.conftest import Hold, intent
@@ -19,6 +23,14 @@ class Clock:
         return self.now
 
 
+def ignored(model: str, tenant: str, seconds: float) -> None:
+    pass
+
+
+def out_for_lunch(inputs: Arrays, call: CallOptions) -> Arrays:
+    raise Unavailable("out for lunch")
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -26,7 +38,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def observed(models: InProcessInference, clock: Clock) -> ObservedInference:
-    return ObservedInference(models, lambda model, tenant, seconds: None, clock)
+    return ObservedInference(models, ignored, clock)
 
 
 @pytest.fixture
@@ -68,11 +80,63 @@ async def test_many_who_ask_share_one_probe(health: ModelHealth, models: InProce
 async def test_a_model_that_fails_says_why_and_is_soon_asked_again(
     health: ModelHealth, models: InProcessInference, clock: Clock
 ) -> None:
-    models.functions["intent"] = lambda inputs, call: (_ for _ in ()).throw(Unavailable("out for lunch"))
+    models.functions["intent"] = out_for_lunch
     assert await health.of_model("intent") == Verdict(ready=False, reason="model intent: out for lunch")
     models.functions["intent"] = intent
     clock.now += 1.0
     assert await health.of_model("intent") == GOOD
+
+
+class WithExample(InProcessInference):
+    """One model that is not ours, and that names an example."""
+
+    example = ""
+
+    async def metadata(self, model: str, version: str = "") -> ModelMetadata:
+        return replace(await super().metadata(model, version), example=self.example)
+
+
+def theirs(decoupled: bool) -> WithExample:
+    tensor = TensorSpec("text", DataType.BYTES, (1,))
+    answers: list[Any] = [{"text": text_column("x")}]
+    return WithExample(
+        {"theirs": lambda inputs, call: answers if decoupled else answers[0]},
+        {"theirs": ModelSpec("theirs", (tensor,), (tensor,), decoupled)},
+    )
+
+
+@pytest.mark.parametrize("decoupled", [False, True], ids=["one answer", "a stream"])
+async def test_a_model_of_others_is_asked_its_example(decoupled: bool, clock: Clock) -> None:
+    models = theirs(decoupled)
+    models.example = '{"text": "as its maker says"}'
+    health = ModelHealth(ObservedInference(models, ignored, clock), clock=clock)
+    assert await health.of_version("theirs", "1") == GOOD
+    assert [asked.inputs["text"].tolist() for asked in models.asked] == [[["as its maker says"]]]
+    models.functions["theirs"] = out_for_lunch
+    clock.now += 5.1
+    assert await health.of_version("theirs", "1") == Verdict(ready=False, reason="model theirs: out for lunch")
+    assert await health.of_server() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("example", "reason"),
+    [
+        ("{", "model theirs: its example is not JSON: Expecting property name enclosed in double quotes"),
+        ('{"words": "x"}', "input words is not one of model theirs: text"),
+    ],
+)
+async def test_an_example_that_cannot_be_sent_is_named(example: str, reason: str, clock: Clock) -> None:
+    models = theirs(decoupled=False)
+    models.example = example
+    verdict = await ModelHealth(ObservedInference(models, ignored, clock), clock=clock).of_version("theirs", "")
+    assert not verdict.ready
+    assert verdict.reason.startswith(reason)
+
+
+async def test_a_model_of_others_without_an_example_is_not_asked(clock: Clock) -> None:
+    models = theirs(decoupled=False)
+    assert await ModelHealth(ObservedInference(models, ignored, clock), clock=clock).of_version("theirs", "") == GOOD
+    assert models.asked == []
 
 
 async def test_a_service_is_ready_when_all_its_models_are(health: ModelHealth, models: InProcessInference) -> None:

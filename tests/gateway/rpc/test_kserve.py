@@ -12,7 +12,10 @@ from tritonclient.utils import InferenceServerException
 from conch.clients.inference import Arrays, CallOptions
 from conch.clients.inprocess import InProcessInference
 from conch.contracts.errors import Unavailable
+from conch.contracts.specs import DataType, ModelSpec, TensorSpec
 from gateway.addresses import Addresses
+
+THEIRS = ModelSpec("theirs", (TensorSpec("text", DataType.BYTES, (1,)),), (TensorSpec("text", DataType.BYTES, (1,)),))
 
 MODEL_READY = "/inference.GRPCInferenceService/ModelReady"
 
@@ -60,10 +63,10 @@ async def test_the_version_asked_for_is_the_one_that_is_probed(
     assert [asked.call.version for asked in models.asked] == ["1"]
 
 
-async def test_a_model_without_a_probe_is_what_triton_says(
+async def test_a_model_without_a_probe_or_an_example_is_what_triton_says(
     triton: InferenceServerClient, models: InProcessInference
 ) -> None:
-    models.functions["theirs"] = dead
+    models.functions["theirs"], models.specs["theirs"] = dead, THEIRS
     assert await triton.is_model_ready("theirs")
     assert await triton.is_server_ready()
     assert models.asked

@@ -62,6 +62,7 @@ class Processes:
         while self._running:
             pid, status = os.wait()
             self._running.discard(pid)
+            _forget_gauges(pid)
             if self._stopping:
                 continue
             logger.error("gateway process %d ended with %d", pid, os.waitstatus_to_exitcode(status))
@@ -109,6 +110,14 @@ class Processes:
         # Without sharing first: what another program holds is refused, even if it would share.
         bound(address, share_port=False).close()
         return bound(address, share_port=True)
+
+
+def _forget_gauges(pid: int) -> None:
+    """What a process said of its present; its counts stay."""
+    # Imported when it is needed: it looks for the folder while it is being imported.
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

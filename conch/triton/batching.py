@@ -62,10 +62,10 @@ def run(model: StackedModel | RaggedModel, calls: Sequence[Call], executed: Exec
 def blamed(error: Exception, identity: Identity) -> ConchError:
     """The error as the caller may see it; a bug's details stay in our log."""
     if isinstance(error, Internal):
-        logger.error("%s, request %s", error.message, identity.request_id or "-")
+        logger.error("%s, request %s, trace %s", error.message, identity.request_id or "-", identity.trace_id or "-")
     if isinstance(error, ConchError):
         return error
-    logger.error("a bug, request %s", identity.request_id or "-", exc_info=error)
+    logger.error("a bug, request %s, trace %s", identity.request_id or "-", identity.trace_id or "-", exc_info=error)
     return Internal("internal error")
 
 

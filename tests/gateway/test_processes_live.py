@@ -94,6 +94,26 @@ def test_any_process_tells_the_metrics_of_all(tmp_path: Path) -> None:
         assert told == {"20.0"}
 
 
+def test_calls_of_a_dead_process_run_no_longer(tmp_path: Path) -> None:
+    with started(tmp_path, PROCESSES="2") as running:
+        address = running.listening[0][1]
+
+        def calls() -> list[str]:
+            page = httpx.get(f"http://{address}/metrics", trust_env=False).text
+            return re.findall(r"^conch_calls_running (\S+)$", page, re.MULTILINE)
+
+        host, port = address.split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as caller:
+            caller.sendall(
+                b"POST /transcribe HTTP/1.1\r\nhost: x\r\ncontent-type: audio/wav\r\ncontent-length: 99\r\n\r\nx"
+            )
+            until(lambda: calls() == ["1.0"])
+            for worker in running.workers:
+                worker.kill()
+            until(lambda: len(running.listening) == 4)
+            assert calls() == ["0.0"]
+
+
 def test_counts_of_a_killed_gateway_are_not_counted_again(tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
     for _ in range(2):

@@ -157,6 +157,14 @@ def test_a_bug_keeps_its_details_and_does_not_fail_the_neighbours(model_class, c
     assert "secret detail" in caplog.text
 
 
+def test_what_is_logged_of_a_request_names_it_and_its_trace(caplog):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    for error in (ZeroDivisionError("secret detail"), Internal("the weights are gone")):
+        blamed(error, Identity(request_id="r1", traceparent=f"00-{trace}-b7ad6b7169203331-01"))
+    assert [line for line in caplog.messages if f"request r1, trace {trace}" in line] == caplog.messages
+    assert len(caplog.messages) == 2
+
+
 def test_a_bug_of_batches_alone_is_logged_although_every_request_succeeds(caplog):
     def only_singles(inputs: Arrays) -> Arrays:
         if len(inputs["numbers"]) > 1:

@@ -12,6 +12,7 @@ from tests.conformance.server import Server
 URL = os.environ.get("CONFORMANCE_URL", "").rstrip("/")
 GRPC = os.environ.get("CONFORMANCE_GRPC") or None
 KEY = os.environ.get("CONFORMANCE_KEY") or None
+OUR_MODELS = {"identity", "add_sub", "repeat", "witness"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,7 +51,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def compared(request: pytest.FixtureRequest) -> tuple[Server, ...]:
     """Our Triton, our edge, and our edge with an operator's key; of another server, that one."""
     if URL:
-        return (request.getfixturevalue("ours"),)
+        return (with_our_models(another()),)
     local = request.getfixturevalue("local")
     return local.triton, local.edge, local.operator
 
@@ -65,15 +66,23 @@ def grpc_server(server: Server) -> Server:
 @pytest.fixture(scope="session")
 def served(server: Server) -> list[str]:
     """Models that the server says are ready."""
+    return ready_models(server)
+
+
+@pytest.fixture(scope="session")
+def ours(server: Server) -> Server:
+    """A server with the suite's models: sharper questions can be asked."""
+    return with_our_models(server)
+
+
+def ready_models(server: Server) -> list[str]:
     index = server.post("/v2/repository/index", json={"ready": True})
     assert index.status_code == 200, index.text
     return [one["name"] for one in index.json() if one.get("state", "READY") == "READY"]
 
 
-@pytest.fixture(scope="session")
-def ours(server: Server, served: list[str]) -> Server:
-    """A server with the suite's models: sharper questions can be asked."""
-    if missing := {"identity", "add_sub", "repeat", "witness"} - set(served):
+def with_our_models(server: Server) -> Server:
+    if missing := OUR_MODELS - set(ready_models(server)):
         pytest.skip(f"{server.url} does not serve tests/conformance/models: {', '.join(sorted(missing))}")
     return server
 

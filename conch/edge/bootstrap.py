@@ -53,6 +53,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "max_heap_bytes": limits.max_heap_bytes,
         "max_connections": limits.max_connections,
         "max_streams": limits.max_streams,
+        "headers_within": f"{limits.headers_within_s:g}s",
         "request_within": f"{limits.request_within_s:g}s",
         "json_lua": _read("json.lua"),
         "too_large": f"{too_large_text(limits)}, or more than {SMALL_BYTES} where nothing is inferred",

@@ -159,6 +159,7 @@ def _claims(tenant: Tenant, limits: Limits) -> Sequence[Route]:
             "tenant.mismatch", {"prefix": "/", "headers": somebody_else}, 403, "X-Tenant-ID is not the key's tenant"
         ),
         refusal("too_large", {"prefix": "/", "headers": too_large}, 413, too_large_text(limits)),
+        refusal("connect", {"connect_matcher": {}}, 405, "this is no way through"),
     ]
 
 

@@ -107,6 +107,7 @@ class Limits:
     max_calls: int = 1024
     """Calls at once that wait for Triton or for the gateway, on each of their faces; the next one is refused. What the
     gateway asks Triton for does not count."""
+    headers_within_s: float = 10.0
     request_within_s: float = 300.0
     """In which a request has arrived, and of a stream that its caller keeps open the first answer."""
 

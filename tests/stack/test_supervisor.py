@@ -234,7 +234,7 @@ async def test_after_a_killed_supervisor_the_next_start_ends_what_it_left(start,
 async def test_a_stack_whose_folder_is_deleted_ends(folder, supervisor):
     await until(lambda: (status := folder.read_status()) is not None and status.ready)
     server = int((folder.root / "server.pid").read_text())
-    shutil.rmtree(folder.root)
+    shutil.rmtree(folder.root.rename(folder.root.with_name("gone")))
     await until(lambda: supervisor.poll() is not None)
     assert not runs(server)
 

@@ -5,6 +5,8 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from typing import Any
 
 import grpc
@@ -218,6 +220,13 @@ async def test_leaving_an_async_stream_withdraws_its_call(address: str, scripted
         assert await asyncio.to_thread(scripted.cancelled.result, 30)
 
 
+def test_threads_share_a_client(address: str, scripted: Scripted) -> None:
+    texts = [f"call {number}" for number in range(40)]
+    with Client(address) as client, ThreadPoolExecutor(8) as threads:
+        assert [one.text for one in threads.map(client.understand, texts)] == texts
+    assert scripted.calls == 40
+
+
 def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
     def methods(client: type) -> dict[str, list[str]]:
         public = inspect.getmembers(client, inspect.isfunction)
@@ -241,3 +250,7 @@ def test_conch_names_what_it_exports_and_nothing_else() -> None:
     assert issubclass(conch.TooMuch, ConchError)
     with pytest.raises(AttributeError, match="no attribute 'Klient'"):
         _ = conch.Klient
+
+
+def test_its_callers_types_are_checked() -> None:
+    assert resources.files(conch).joinpath("py.typed").is_file()

@@ -37,7 +37,8 @@ class Order:
     @classmethod
     def decode(cls, text: str) -> Self:
         document = json.loads(text)
-        return cls(**{**document, "settings": StackSettings(**document["settings"])})
+        settings, only = StackSettings(**document["settings"]), tuple(document["only"])
+        return cls(**{**document, "settings": settings, "only": only})
 
 
 def main() -> None:

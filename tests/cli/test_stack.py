@@ -17,6 +17,13 @@ def conch(*arguments):
     return runner.invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.parametrize("option", ["--otlp", "--otlp-http"])
+def test_up_refuses_a_collector_that_is_no_address(option, tmp_path):
+    done = conch("up", "--state", tmp_path, option, "https://collector/v1/traces")
+    assert done.exit_code == 1
+    assert "'https://collector/v1/traces' is not an address: host:port is" in done.stderr.replace("\n", " ")
+
+
 @pytest.mark.parametrize("command", ["status", "down"])
 def test_without_a_stack_a_command_says_how_to_start_one_and_exits_3(command, tmp_path):
     done = conch(command, "--state", tmp_path)

@@ -66,12 +66,6 @@ DEPARTURES = (
         "400",
         Section.REST_HEALTH,
     ),
-    Departure(
-        "a request without inputs is the caller's error, typically 400",
-        http("POST", IDENTITY, b"{}"),
-        "500",
-        Section.REST_ERROR,
-    ),
     Departure("JSON has no NaN", _data("FP32", "NaN"), "200, [NaN]", Section.REST_TENSOR_DATA),
     Departure("a number fits its type: 300 is no INT8", _data("INT8", "300"), "200, [44]", Section.REST_DATA_TYPES),
     Departure(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import numpy as np
 from tritonclient.grpc import service_pb2 as pb
 
 from tests.conformance.protocol import Section
@@ -41,10 +42,10 @@ def http(method: str, path: str, body: bytes = b"", headers: Mapping[str, str] |
     return lambda server: str(server.send(method, path, content=body, headers=headers).status_code)
 
 
-def rpc(method: str, request: Any) -> Ask:
+def rpc(method: str, request: Any, packed: grpc.Compression = grpc.Compression.NoCompression) -> Ask:
     def ask(server: Server) -> str:
         try:
-            server.call(method, request)
+            server.call(method, request, compression=packed)
         except grpc.RpcError as refusal:
             return str(refusal.code().name)
         return "OK"
@@ -102,6 +103,22 @@ def _rows_in_brackets() -> bytes:
     tensor = {"name": "IN_MATRIX", "datatype": "FP32", "shape": [len(rows), 3], "data": rows}
     output = {"name": "OUT_MATRIX", "parameters": {"binary_data": True}}
     return json.dumps({"inputs": [tensor], "outputs": [output]}).encode()
+
+
+def _packed_rpc(server: Server) -> str:
+    numbers = np.random.default_rng(1).random(50_000, np.float32)
+    return rpc("ModelInfer", request_of("identity", Tensor.of("IN_FP32", "FP32", numbers)), grpc.Compression.Gzip)(
+        server
+    )
+
+
+def _packed_stream(server: Server) -> str:
+    request = request_of("repeat", Tensor.of("text_input", "BYTES", [b"word " * 100]))
+    try:
+        server.stream([request], compression=grpc.Compression.Gzip)
+    except grpc.RpcError as refusal:
+        return str(refusal.code().name)
+    return "OK"
 
 
 def _load_with_parameters() -> pb.RepositoryModelLoadRequest:
@@ -226,6 +243,27 @@ DIFFERENCES = (
         *("501", "415", "415"),
         Section.COMPRESSION,
         "the edge cannot look into it; gzip it can",
+    ),
+    Difference(
+        "packed gRPC messages of more than 64 KiB",
+        _packed_rpc,
+        *("OK", "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED"),
+        Section.COMPRESSION,
+        "only Triton unpacks them, to a thousand times as much",
+    ),
+    Difference(
+        "packed gRPC messages in a stream",
+        _packed_stream,
+        *("OK", "UNIMPLEMENTED", "UNIMPLEMENTED"),
+        Section.COMPRESSION,
+        "only Triton unpacks them, to a thousand times as much",
+    ),
+    Difference(
+        "a request whose JSON is wrong",
+        http("POST", "/v2/models/identity/infer", b"{}"),
+        *("500", "400", "400"),
+        Section.REST_ERROR,
+        "it is the caller's error",
     ),
     Difference(
         "30,000 rows in brackets of their own",

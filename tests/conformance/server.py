@@ -100,10 +100,10 @@ class Server:
             stub = getattr(service_pb2_grpc.GRPCInferenceServiceStub(channel), method)
             return stub(request, metadata=self.metadata, timeout=TIMEOUT_S, **options)
 
-    def stream(self, requests: Iterable[pb.ModelInferRequest]) -> list[pb.ModelStreamInferResponse]:
+    def stream(self, requests: Iterable[pb.ModelInferRequest], **options: Any) -> list[pb.ModelStreamInferResponse]:
         with self.channel() as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            return list(stub.ModelStreamInfer(iter(requests), metadata=self.metadata, timeout=TIMEOUT_S))
+            return list(stub.ModelStreamInfer(iter(requests), metadata=self.metadata, timeout=TIMEOUT_S, **options))
 
 
 @functools.cache

@@ -79,9 +79,18 @@ class Keeper:
         """Drain and end it, at once when `hurry` is set; `run()` must have ended."""
         if self._child is not None:
             self._set(ServiceState.STOPPING)
+            await self._drain(hurry)
             await self._child.end(self.service.drain_s, lambda process: hurry.is_set() or self.service.drained(process))
             await self._bury()
         self._set(ServiceState.STOPPED)
+
+    async def _drain(self, hurry: asyncio.Event) -> None:
+        tasks = {asyncio.create_task(self.service.drain(self._site)), asyncio.create_task(hurry.wait())}
+        await asyncio.wait(tasks, timeout=self.service.drain_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        # A service that cannot be asked any more has nothing left to wait for.
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _needs_ready(self) -> None:
         for need in self._needs:

@@ -107,6 +107,9 @@ class Service(ABC):
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         """A probe for this one process; a restarted one gets its own."""
 
+    async def drain(self, site: Site) -> None:  # noqa: B027 - most drain when they are told to end
+        """Before SIGTERM, and within `drain_s`: take nothing new, and wait until what runs has ended."""
+
     def drained(self, process: ProcessMark) -> bool:
         """Asked while it ends: True when nothing is left in it to wait for, so that it may be killed."""
         return False

@@ -1,18 +1,25 @@
 """The edge as a service of the stack."""
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import tritonclient.grpc as grpcclient
 
+from conch.edge.exposure import Exposure
+from conch.stack.envoy import ask_admin
 from conch.stack.processes import ProcessMark
 from conch.stack.service import NotYet, Probe, Sick, Site
-from conch.stack.services.envoy import Envoy
+from conch.stack.services.envoy import Envoy, edge_of
 from conch.stack.state import StateFolder
+
+ACTIVE = "/stats?filter=downstream_rq_active$"
 
 
 @pytest.fixture
@@ -75,3 +82,29 @@ def _passes(probe: Probe) -> bool:
     except NotYet:
         return False
     return True
+
+
+def test_a_drained_edge_has_ended_its_calls_and_takes_no_new_ones(
+    site: Site, probe: Probe, gates: Path, triton: Any, tensors: Any, until: Any
+) -> None:
+    address = site.addresses["edge"]["grpc"]
+    gate = gates / "held"
+    gate.touch()
+    with ThreadPoolExecutor(2) as threads, grpcclient.InferenceServerClient(address) as client:
+        call = threads.submit(client.infer, "held", tensors([1.0, 2.0]), client_timeout=60)
+        until(lambda: "http.edge.downstream_rq_active: 1" in ask_admin(edge_of(site, Exposure()), ACTIVE), 30)
+        draining = threads.submit(asyncio.run, Envoy().drain(site))
+        until(lambda: _refuses(address))
+        assert not draining.done()
+        gate.unlink()
+        draining.result(60)
+        assert call.result(60).as_numpy("total").tolist() == [3.0]
+
+
+def _refuses(address: str) -> bool:
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_S = 2.0
 
+LOOK_S = 0.05
+
+# Made once: httpx reads every root certificate for each client that is given none.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _CHECKED = (Target.TRITON_GRPC.value, Target.TRITON_HTTP.value)
 
 
@@ -57,6 +61,13 @@ class Envoy(Service):
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         return EnvoyProbe(self._edge(site))
 
+    async def drain(self, site: Site) -> None:
+        """By itself Envoy ends with SIGTERM at once, and every call with it."""
+        async with _admin(self._edge(site)) as admin:
+            (await admin.post("/drain_listeners")).raise_for_status()
+            while _active((await admin.get("/stats?filter=downstream_rq_active$")).text):  # noqa: ASYNC110 - it does not tell
+                await asyncio.sleep(LOOK_S)
+
     def _edge(self, site: Site) -> Edge:
         return edge_of(site, self._read_exposure(site.folder))
 
@@ -75,8 +86,6 @@ class EnvoyProbe(Probe):
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        # Made once: httpx reads every root certificate for each.
-        self._no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._complaint = ""
 
     async def ready(self) -> None:
@@ -96,9 +105,8 @@ class EnvoyProbe(Probe):
         await asyncio.to_thread(self._follow_tenants)
 
     async def _ask(self, path: str) -> str:
-        transport = httpx.AsyncHTTPTransport(uds=str(self._edge.files.admin_socket), verify=self._no_tls)
-        async with httpx.AsyncClient(transport=transport, base_url="http://envoy", timeout=DEADLINE_S) as client:
-            answer = await client.get(path)
+        async with _admin(self._edge) as admin:
+            answer = await admin.get(path)
         answer.raise_for_status()
         return answer.text
 
@@ -112,6 +120,17 @@ class EnvoyProbe(Probe):
         if complaint and complaint != self._complaint:
             logger.warning("%s", complaint)
         self._complaint = complaint
+
+
+def _admin(edge: Edge) -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(uds=str(edge.files.admin_socket), verify=_NO_TLS)
+    return httpx.AsyncClient(transport=transport, base_url="http://envoy", timeout=DEADLINE_S)
+
+
+def _active(stats: str) -> int:
+    """Calls under way, but for scrapes; the lines are like http.edge.downstream_rq_active: 2."""
+    counts = [line.rsplit(": ", 1) for line in stats.splitlines() if ": " in line]
+    return sum(int(count) for name, count in counts if name.startswith(("http.edge.", "http.internal.")))
 
 
 def _sick_tritons(clusters: str) -> list[str]:

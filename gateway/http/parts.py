@@ -6,15 +6,12 @@ that has a last word for an error says it, any other is cut off, so that nobody 
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from conch.contracts.errors import ConchError
-
-logger = logging.getLogger(__name__)
 
 LAST_WORD_S = 1.0
 """How long a reader who is slow is waited for with an error."""
@@ -31,12 +28,14 @@ class Outgoing:
         self.media_type = ""
         """Of the parts; to be set before the first."""
         self.begun = False
+        self._response: Response | None = None
 
     def says_errors(self, last_word: Callable[[ConchError], bytes]) -> None:
         self._last_word = last_word
 
     async def whole(self, response: Response) -> None:
-        await response(self._scope, self._receive, self._send)
+        """Sent when the work is over, so that a slow reader of it holds no place among the running calls."""
+        self._response = response
 
     async def part(self, data: bytes) -> None:
         if not self.begun:
@@ -46,8 +45,11 @@ class Outgoing:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
-        if self.begun:
-            await self._send({"type": "http.response.body", "body": b""})
+        if self._response is not None:
+            await self._response(self._scope, self._receive, self._send)
+            return
+        await self.part(b"")
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def fail(self, error: ConchError) -> None:
         if self._last_word is None:

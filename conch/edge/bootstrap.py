@@ -98,5 +98,7 @@ def _access_log_filter(settings: EdgeSettings) -> dict[str, Any]:
     if settings.log_every_call:
         return {"not_health_check_filter": {}}
     failed = {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "x"}}}}
-    grpc_failed = {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}
-    return {"or_filter": {"filters": [failed, grpc_failed]}}
+    is_grpc = {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}
+    # For what is not gRPC it makes up a status, and never "OK".
+    not_ok = {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}
+    return {"or_filter": {"filters": [failed, {"and_filter": {"filters": [is_grpc, not_ok]}}]}}

@@ -351,3 +351,19 @@ def test_service_messages_are_tritons_own(open_edge: Any) -> None:
 def test_what_does_not_say_that_it_is_grpc_is_not_taken_for_it(open_edge: Any) -> None:
     answer = open_edge.post(SERVICE + "ModelInfer", content=b"\x00\x00\x00\x00\x00")
     assert answer.status_code == 415
+
+
+def test_the_log_has_a_line_for_a_call_that_failed_and_none_for_others(open_edge: Any, until: Any) -> None:
+    good = [open_edge.get("/v2").headers["x-conch-request-id"], _request_id(open_edge, "sum")]
+    bad = [open_edge.get("/v2/models/nobody").headers["x-conch-request-id"], _request_id(open_edge, "nobody")]
+    # Envoy writes its log in turns.
+    until(lambda: all(one in open_edge.running.log.read_text() for one in bad))
+    assert [one for one in good if one in open_edge.running.log.read_text()] == []
+
+
+def _request_id(caller: Any, model: str) -> str:
+    """Of a gRPC call for the model's metadata."""
+    with caller.channel() as channel:
+        method = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+        call = method.future(b"\x0a" + bytes([len(model)]) + model.encode(), timeout=20)
+        return str(dict(call.initial_metadata() or call.trailing_metadata())["x-conch-request-id"])

@@ -1,7 +1,9 @@
 """The openai package, unchanged but for its address and key, through edge and gateway to our real models."""
 
+import http.client
 import io
 import itertools
+import json
 import string
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -191,6 +193,18 @@ def test_a_wrong_key_is_told_by_the_package(front: Front, client: openai.OpenAI)
     with pytest.raises(openai.AuthenticationError) as refused:
         client.with_options(api_key="sk-nothing-that-we-made").models.list()
     assert refused.value.type == "authentication_error"
+
+
+def test_what_the_edge_itself_refuses_is_told_as_the_gateway_tells_it(front: Front) -> None:
+    connection = http.client.HTTPConnection(front.http, timeout=60)
+    connection.putrequest("POST", "/v1/audio/transcriptions")
+    connection.putheader("authorization", f"Bearer {front.key('acme')}")
+    connection.putheader("content-length", str(2**30))
+    connection.endheaders()
+    answer = connection.getresponse()
+    error = json.loads(answer.read())["error"]
+    connection.close()
+    assert (answer.status, error["type"], error["code"]) == (413, "invalid_request_error", "request_too_large")
 
 
 def test_the_answer_has_the_request_id_that_logs_have(client: openai.OpenAI, front: Front) -> None:

@@ -1,7 +1,8 @@
 """Run Schemathesis over an OpenAPI document against a server: what it does that its document does not say."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import schemathesis
@@ -19,9 +20,16 @@ CHECKED = (
     "response_schema_conformance",
 )
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 def findings(
-    document: dict[str, Any], url: str, *, examples: int, skips: Callable[[str], bool] = lambda _: False
+    document: dict[str, Any],
+    url: str,
+    *,
+    examples: int,
+    skips: Callable[[str], bool] = lambda _: False,
+    headers: Mapping[str, str] = NOTHING,
 ) -> list[str]:
     """Of every operation whose path `skips` does not name; the same requests every time."""
     schema = schemathesis.openapi.from_dict(document)
@@ -30,7 +38,7 @@ def findings(
         operation = result.ok()
         if not skips(operation.path):
             for mode in _modes(operation):
-                found.extend(_of_one(operation, mode, url, examples))
+                found.extend(_of_one(operation, mode, url, examples, headers))
     return found
 
 
@@ -40,7 +48,7 @@ def _modes(operation: Any) -> list[GenerationMode]:
     return [GenerationMode.POSITIVE, GenerationMode.NEGATIVE] if takes else [GenerationMode.POSITIVE]
 
 
-def _of_one(operation: Any, mode: GenerationMode, url: str, examples: int) -> Iterator[str]:
+def _of_one(operation: Any, mode: GenerationMode, url: str, examples: int, headers: Mapping[str, str]) -> Iterator[str]:
     checks = CHECKS.get_by_names(list(CHECKED))
 
     @settings(
@@ -53,7 +61,7 @@ def _of_one(operation: Any, mode: GenerationMode, url: str, examples: int) -> It
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def holds(case: Any) -> None:
-        case.call_and_validate(base_url=url, checks=checks, timeout=60)
+        case.call_and_validate(base_url=url, checks=checks, headers=dict(headers), timeout=60)
 
     try:
         with warnings.catch_warnings():

@@ -53,10 +53,7 @@ def kserve_document() -> Schema:
                 "model": _parameter("model", "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "intent"),
                 "version": _parameter("version", "^[0-9]{1,18}$", "1"),
             },
-            "responses": {
-                status: {"description": text, "content": _json(_ref("schemas", "Error"))}
-                for status, text in REFUSALS.items()
-            },
+            "responses": {status: {"description": text, "content": _ERROR} for status, text in REFUSALS.items()},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -85,7 +82,7 @@ def _server_paths() -> Schema:
 def _model_paths(base: str, name: str, parameters: Sequence[str]) -> Schema:
     infer = {"required": True, "content": _json(_ref("schemas", "InferRequest"), _INFER_EXAMPLE)}
     fields = {"required": True, "content": _json(_ref("schemas", "GenerateRequest"), {"text": "call John"})}
-    events = {**_OK, "content": {"text/event-stream": {"schema": _TEXT}}}
+    events = {**_OK, "content": {"text/event-stream": {"schema": _EVENT}}}
 
     def one(what: str, summary: str, answer: Schema, body: Schema | None = None) -> Schema:
         operation = _operation(f"{name}{what}", summary, answer, parameters)
@@ -96,7 +93,7 @@ def _model_paths(base: str, name: str, parameters: Sequence[str]) -> Schema:
         f"{base}/ready": one("Ready", "Whether a model answers, proved by asking it", _YES),
         f"{base}/config": one("Config", "The model's config.pbtxt", {**_OK, "content": _json({"type": "object"})}),
         f"{base}/stats": one("Statistics", "Statistics of a model", _answer("Statistics")),
-        f"{base}/infer": one("Infer", "Ask a model", _answer("InferResponse"), infer),
+        f"{base}/infer": one("Infer", "Ask a model", _INFERRED, infer),
         f"{base}/generate": one("Generate", "Ask a model, inputs as fields", _answer("GenerateResponse"), fields),
         f"{base}/generate_stream": one("GenerateStream", "The same, answers as events", events, fields),
     }
@@ -138,6 +135,15 @@ def _list(schema: Schema) -> Schema:
 
 _OK: Schema = {"description": "OK"}
 _YES: Schema = {"description": "Yes."}
+# Triton says of some of its refusals that their JSON is text.
+_ERROR: Schema = {**_json(_ref("schemas", "Error")), "text/plain": {"schema": _TEXT}}
+_EVENT = _object({"data": _TEXT})
+"""Of each, as OpenAPI 3.2 has it."""
+# Tensors come binary to who asks for that, or sends no JSON: Triton takes such a body for the bytes of the only input.
+_INFERRED: Schema = {
+    **_OK,
+    "content": {**_json(_ref("schemas", "InferResponse")), "application/octet-stream": {"schema": _TEXT}},
+}
 _DATA_TYPE = _ref("schemas", "DataType")
 _TENSOR: Schema = {"name": _TEXT, "datatype": _DATA_TYPE, "shape": _NUMBERS}
 _OBJECT: Schema = {"type": "object"}

@@ -37,6 +37,11 @@ def test_the_page_is_prometheus_and_has_every_part(watched: Watched) -> None:
     assert up == ["1", "1"]
 
 
+def test_the_public_port_shows_no_metrics(watched: Watched) -> None:
+    for path in ("/metrics", "/metrics/all", "/metrics/edge"):
+        assert httpx.get(f"http://{watched.front.http}{path}", timeout=20).status_code == 404
+
+
 def test_a_model_s_seconds_are_a_histogram_by_model_version_and_tenant(watched: Watched) -> None:
     def observed() -> dict[tuple[str, ...], float]:
         page = {family.name: family for family in text_string_to_metric_families(watched.metrics)}

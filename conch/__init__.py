@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conch.clients.edge import AsyncClient, Client, Retries, Tls
+    from conch.commands.contacts import Contact
     from conch.contracts.errors import (
         Cancelled,
         ConchError,
@@ -28,6 +29,7 @@ __all__ = [
     "Cancelled",
     "Client",
     "ConchError",
+    "Contact",
     "DeadlineExceeded",
     "Internal",
     "InvalidRequest",
@@ -45,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("AsyncClient", "Client", "Retries", "Tls"), "conch.clients.edge"),
+    "Contact": "conch.commands.contacts",
     **dict.fromkeys(("AudioInfo", "Progress", "Segment", "TranscriptSummary"), "conch.contracts.voice"),
 }
 """All others are errors."""

@@ -1,19 +1,49 @@
 """What is said back to the speaker once the gate has decided."""
 
-from conch.decision import Action
+from conch.contracts.voice import Understood
+from conch.decision import DIAL, SUMMON, Action
 
 NO_ASSISTANT = "No assistant is configured, so I cannot answer that."
 NOT_HEARD = "I did not hear a command."
+NO_CONTACT = "I know nobody of that name. Whom shall I call?"
 
-_DONE = {"SUMMON_TEAM": "Summoning the team.", "DIAL_PERSON": "Dialling now."}
+
+def reply_to(understood: Understood, *, contacts_known: bool = False) -> str:
+    """One or two short sentences. Forwarded questions are answered here only while there is no assistant to ask.
+
+    `contacts_known`: a call's name was looked for among contacts.
+    """
+    match understood.decision:
+        case Action.IGNORE:
+            return NOT_HEARD
+        case Action.FORWARD:
+            return NO_ASSISTANT
+        case Action.CONFIRM:
+            return _asked(understood, contacts_known)
+    if understood.intent == SUMMON:
+        return _summoned(understood)
+    if understood.intent == DIAL and understood.contacts:
+        return f"Calling {understood.contacts[0]}."
+    return "Dialling now." if understood.intent == DIAL else "Done."
 
 
-def reply_to(action: Action, intent: str, text: str) -> str:
-    """One or two short sentences. Forwarded questions are answered here only while there is no assistant to ask."""
-    if action is Action.IGNORE:
-        return NOT_HEARD
-    if action is Action.FORWARD:
-        return NO_ASSISTANT
-    if action is Action.CONFIRM:
-        return f"Did you say: {text.strip().rstrip('.?!')}?"
-    return _DONE.get(intent, "Done.")
+def _asked(understood: Understood, contacts_known: bool) -> str:
+    if understood.intent == DIAL and contacts_known:
+        return f"Did you mean {_either(understood.contacts)}?" if understood.contacts else NO_CONTACT
+    return f"Did you say: {understood.text.strip().rstrip('.?!')}?"
+
+
+def _summoned(understood: Understood) -> str:
+    team = _spoken(understood.team) if understood.team else "the team"
+    return f"Summoning {team} to {_spoken(understood.place)}." if understood.place else f"Summoning {team}."
+
+
+def _spoken(name: str) -> str:
+    """With an article where it sounds right: "the loading dock", "aisle 5", "security"."""
+    words = name.split()
+    bare = len(words) == 1 or words[0] in ("my", "our") or any(letter.isdigit() for letter in name)
+    return name if bare else f"the {name}"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]

@@ -1,18 +1,48 @@
 import pytest
 
+from conch.contracts.voice import Understood
 from conch.decision import Action
-from conch.replies import NO_ASSISTANT, NOT_HEARD, reply_to
+from conch.replies import NO_ASSISTANT, NO_CONTACT, NOT_HEARD, reply_to
+
+
+def understood(action: Action, intent: str = "DIAL_PERSON", **told: object) -> Understood:
+    return Understood("call John.", "en", intent, 0.9, {}, action, "because", **told)
 
 
 @pytest.mark.parametrize(
-    ("action", "intent", "reply"),
+    ("told", "reply"),
     [
-        pytest.param(Action.IGNORE, "", NOT_HEARD, id="nothing said"),
-        pytest.param(Action.FORWARD, "GENERAL_QUERY", NO_ASSISTANT, id="a question without an assistant"),
-        pytest.param(Action.CONFIRM, "DIAL_PERSON", "Did you say: call John?", id="a doubt asks back"),
-        pytest.param(Action.EXECUTE, "SUMMON_TEAM", "Summoning the team.", id="a summons"),
-        pytest.param(Action.EXECUTE, "DIAL_PERSON", "Dialling now.", id="a call"),
+        pytest.param(understood(Action.IGNORE, ""), NOT_HEARD, id="nothing said"),
+        pytest.param(understood(Action.FORWARD, "GENERAL_QUERY"), NO_ASSISTANT, id="a question without an assistant"),
+        pytest.param(understood(Action.CONFIRM), "Did you say: call John?", id="a doubt asks back"),
+        pytest.param(understood(Action.EXECUTE, "SUMMON_TEAM"), "Summoning the team.", id="a summons"),
+        pytest.param(
+            understood(Action.EXECUTE, "SUMMON_TEAM", team="cleaning crew", place="loading dock"),
+            "Summoning the cleaning crew to the loading dock.",
+            id="a summons to a place",
+        ),
+        pytest.param(
+            understood(Action.EXECUTE, "SUMMON_TEAM", team="security", place="aisle 5"),
+            "Summoning security to aisle 5.",
+            id="a summons to a number",
+        ),
+        pytest.param(understood(Action.EXECUTE), "Dialling now.", id="a call"),
+        pytest.param(understood(Action.EXECUTE, contacts=("John",)), "Calling John.", id="a call to a contact"),
     ],
 )
-def test_the_reply_says_what_is_done(action, intent, reply):
-    assert reply_to(action, intent, "call John.") == reply
+def test_the_reply_says_what_is_done(told, reply):
+    assert reply_to(told) == reply
+
+
+@pytest.mark.parametrize(
+    ("contacts", "reply"),
+    [
+        ((), NO_CONTACT),
+        (("Mai",), "Did you mean Mai?"),
+        (("John Baker", "John Smith"), "Did you mean John Baker or John Smith?"),
+        (("Ann", "Anna", "Anne"), "Did you mean Ann, Anna or Anne?"),
+    ],
+    ids=["nobody", "one", "two", "three"],
+)
+def test_a_doubtful_name_is_asked_about(contacts, reply):
+    assert reply_to(understood(Action.CONFIRM, contacts=contacts), contacts_known=True) == reply

@@ -22,7 +22,6 @@ from conch.cli.speak import save_wav
 from conch.clients.edge import Client
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.voice import SpokenSentence, Understood
-from conch.decision import Action
 from conch.replies import reply_to
 from conch.stack.state import default_root
 
@@ -59,7 +58,7 @@ def demo(
         watch = Stopwatch()
         audio = _read(file) if file else _spoken_command(gateway, watch)
         understood = watch.time("understand, whole call", lambda: gateway.understand_audio(audio))
-        reply = reply_to(Action(understood.decision), understood.intent, understood.text)
+        reply = reply_to(understood)
         sentences = watch.time("speak the reply", lambda: list(gateway.speak_stream(reply)))
         save_wav(output, sentences)
         _show(understood, reply, output, watch)

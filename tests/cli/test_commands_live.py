@@ -95,9 +95,26 @@ def test_two_formats_at_once_are_wrong_usage(conch, recording):
 
 def test_understand_tells_intent_confidence_and_decision(conch):
     answer = json.loads(conch("understand", "summon the cleaning crew to aisle five", "--json").stdout)
-    assert set(answer) == {"text", "intent", "confidence", "decision", "reason", "scores"}
+    assert set(answer) == {
+        "text",
+        "intent",
+        "confidence",
+        "contacts",
+        "team",
+        "place",
+        "decision",
+        "reason",
+        "scores",
+    }
     assert (answer["intent"], answer["decision"]) == ("SUMMON_TEAM", "execute")
+    assert (answer["team"], answer["place"]) == ("cleaning crew", "aisle five")
     assert answer["confidence"] == max(answer["scores"].values()) >= 0.85
+
+
+def test_understand_tells_whom_a_call_means(conch):
+    contacts = ("--contact", "Wojciech=Voychek", "--contact", "John")
+    answer = json.loads(conch("understand", "please call Voychek", *contacts, "--json").stdout)
+    assert (answer["intent"], answer["contacts"], answer["decision"]) == ("DIAL_PERSON", ["Wojciech"], "execute")
 
 
 def test_understand_refuses_no_text(conch):

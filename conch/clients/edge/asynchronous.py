@@ -15,6 +15,7 @@ from conch.clients.edge.operations import Operation, failure, request_id_in
 from conch.clients.edge.patience import Patience
 from conch.clients.edge.retries import Attempts, Retries
 from conch.clients.inference import Arrays, IndexedModel
+from conch.commands.contacts import Contact
 from conch.contracts.errors import ConchError
 from conch.contracts.voice import SpokenSentence, TranscriptEvent, Understood
 
@@ -134,8 +135,16 @@ class AsyncClient:
     ) -> AsyncAnswers[TranscriptEvent]:
         return self._answers(voice.transcribe(audio, language, prompt, with_words), timeout_s, request_id)
 
-    async def understand(self, text: str, *, timeout_s: float | None = None, request_id: str = "") -> Understood:
-        return await self._answer(voice.understand(text), timeout_s, request_id)
+    async def understand(
+        self,
+        text: str,
+        *,
+        contacts: Sequence[Contact] = (),
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Understood:
+        """Without `contacts` a call's name is not looked at."""
+        return await self._answer(voice.understand(text, contacts), timeout_s, request_id)
 
     async def understand_audio(
         self,
@@ -143,10 +152,11 @@ class AsyncClient:
         *,
         language: str = "",
         prompt: str = "",
+        contacts: Sequence[Contact] = (),
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> Understood:
-        return await self._answer(voice.understand_audio(audio, language, prompt), timeout_s, request_id)
+        return await self._answer(voice.understand_audio(audio, language, prompt, contacts), timeout_s, request_id)
 
     async def speak(
         self, text: str, *, length_scale: float | None = None, timeout_s: float | None = None, request_id: str = ""

@@ -13,6 +13,7 @@ from conch.clients.edge.operations import Operation, failure, request_id_in
 from conch.clients.edge.patience import Patience
 from conch.clients.edge.retries import Attempts, Retries
 from conch.clients.inference import Arrays, IndexedModel
+from conch.commands.contacts import Contact
 from conch.contracts.errors import ConchError
 from conch.contracts.voice import SpokenSentence, TranscriptEvent, Understood
 
@@ -132,8 +133,16 @@ class Client:
         """The same, piece by piece as each is ready."""
         return self._answers(voice.transcribe(audio, language, prompt, with_words), timeout_s, request_id)
 
-    def understand(self, text: str, *, timeout_s: float | None = None, request_id: str = "") -> Understood:
-        return self._answer(voice.understand(text), timeout_s, request_id)
+    def understand(
+        self,
+        text: str,
+        *,
+        contacts: Sequence[Contact] = (),
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Understood:
+        """Without `contacts` a call's name is not looked at."""
+        return self._answer(voice.understand(text, contacts), timeout_s, request_id)
 
     def understand_audio(
         self,
@@ -141,11 +150,12 @@ class Client:
         *,
         language: str = "",
         prompt: str = "",
+        contacts: Sequence[Contact] = (),
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> Understood:
         """At most 30 seconds of audio."""
-        return self._answer(voice.understand_audio(audio, language, prompt), timeout_s, request_id)
+        return self._answer(voice.understand_audio(audio, language, prompt, contacts), timeout_s, request_id)
 
     def speak(
         self, text: str, *, length_scale: float | None = None, timeout_s: float | None = None, request_id: str = ""

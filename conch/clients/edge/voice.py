@@ -1,6 +1,9 @@
 """Operations of conch.voice.v1.Voice: requests built, replies read."""
 
+from collections.abc import Sequence
+
 from conch.clients.edge.operations import Operation, built
+from conch.commands.contacts import Contact
 from conch.contracts.errors import Internal
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
 from conch.contracts.voice import (
@@ -26,12 +29,15 @@ def transcribe(audio: bytes, language: str, prompt: str, with_words: bool) -> Op
     return Operation(f"/{_SERVICE}/Transcribe", request, pb.TranscribeReply, _event, timeout_s=7200.0)
 
 
-def understand(text: str) -> Operation[Understood]:
-    return _understanding(built(lambda: pb.UnderstandRequest(text=text)), timeout_s=30.0)
+def understand(text: str, contacts: Sequence[Contact]) -> Operation[Understood]:
+    request = built(lambda: pb.UnderstandRequest(text=text, contacts=map(_contact, contacts)))
+    return _understanding(request, timeout_s=30.0)
 
 
-def understand_audio(audio: bytes, language: str, prompt: str) -> Operation[Understood]:
-    request = built(lambda: pb.UnderstandRequest(audio=audio, language=language, prompt=prompt))
+def understand_audio(audio: bytes, language: str, prompt: str, contacts: Sequence[Contact]) -> Operation[Understood]:
+    request = built(
+        lambda: pb.UnderstandRequest(audio=audio, language=language, prompt=prompt, contacts=map(_contact, contacts))
+    )
     return _understanding(request, timeout_s=60.0)
 
 
@@ -42,6 +48,10 @@ def speak(text: str, length_scale: float | None) -> Operation[SpokenSentence]:
 
 def _understanding(request: pb.UnderstandRequest, timeout_s: float) -> Operation[Understood]:
     return Operation(f"/{_SERVICE}/Understand", request, pb.UnderstandReply, _understood, timeout_s)
+
+
+def _contact(contact: Contact) -> pb.Contact:
+    return pb.Contact(name=contact.name, sounds_like=contact.sounds_like)
 
 
 def _event(reply: pb.TranscribeReply, _: str) -> TranscriptEvent:
@@ -81,6 +91,9 @@ def _understood(reply: pb.UnderstandReply, request_id: str) -> Understood:
         scores={score.intent: score.probability for score in reply.scores},
         decision=pb.Decision.Name(reply.decision).removeprefix("DECISION_").lower(),
         reason=reply.reason,
+        contacts=tuple(reply.contacts),
+        team=reply.team,
+        place=reply.place,
         recognition=_scores(reply.recognition) if reply.HasField("recognition") else None,
         stages=tuple(Stage(stage.name, stage.ms) for stage in reply.stages),
         request_id=request_id,

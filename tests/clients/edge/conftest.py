@@ -89,6 +89,9 @@ class Scripted(voice_pb2_grpc.VoiceServicer, text_pb2_grpc.TextServicer, triton_
             reason="confidence 0.750 is below 0.8",
             recognition=voice_pb2.Scores(speech_s=0.5) if request.audio else None,
             stages=[voice_pb2.Stage(name="intent", ms=1.5)],
+            contacts=[f"{contact.name}/{'/'.join(contact.sounds_like)}" for contact in request.contacts],
+            team="cleaners" if "cleaners" in request.text else "",
+            place="dock 3" if "dock 3" in request.text else "",
         )
 
     def Speak(self, request: voice_pb2.SpeakRequest, context: grpc.ServicerContext) -> Iterator[voice_pb2.SpeakReply]:

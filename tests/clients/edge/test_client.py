@@ -18,6 +18,7 @@ from conch import (
     AsyncClient,
     Client,
     ConchError,
+    Contact,
     DeadlineExceeded,
     InvalidRequest,
     NotFound,
@@ -84,6 +85,19 @@ def test_a_text_is_understood(client: Any) -> None:
 
 def test_understood_audio_has_the_recognisers_scores(client: Any) -> None:
     assert client.understand_audio(b"RIFF").recognition == Scores(speech_s=0.5)
+
+
+@pytest.mark.parametrize("method", ["understand", "understand_audio"])
+def test_contacts_are_sent_and_those_meant_come_back(client: Any, method: str) -> None:
+    contacts = [Contact("Wojciech", sounds_like=("Voychek", "Wojtek")), Contact("Mai")]
+    command = "call Mai" if method == "understand" else b"RIFF"
+    understood = getattr(client, method)(command, contacts=contacts)
+    assert understood.contacts == ("Wojciech/Voychek/Wojtek", "Mai/")
+
+
+def test_a_summons_names_team_and_place(client: Any) -> None:
+    understood = client.understand("send the cleaners to dock 3")
+    assert (understood.team, understood.place) == ("cleaners", "dock 3")
 
 
 def test_speech_comes_whole(client: Any) -> None:

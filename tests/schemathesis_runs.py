@@ -70,10 +70,4 @@ def _of_one(operation: Any, mode: GenerationMode, url: str, examples: int, heade
     except Unsatisfiable:
         return  # nothing that is sent to this operation can be wrong
     except (Exception, FailureGroup) as failure:
-        yield f"{operation.label} ({mode.value}): {_told(failure)}"
-
-
-def _told(failure: BaseException) -> str:
-    if isinstance(failure, BaseExceptionGroup):
-        return "; ".join(map(_told, failure.exceptions))
-    return f"{type(failure).__name__}: {failure}"
+        yield f"{operation.label} ({mode.value}): {failure}"

@@ -172,6 +172,10 @@ _SCHEMAS: Schema = {
         model_version=_TEXT,
         parameters=_OBJECT,
     ),
-    "GenerateRequest": {**_OBJECT, "description": "Inputs by name."},
+    "GenerateRequest": {
+        **_OBJECT,
+        "description": "Inputs by name. Triton 2.51 answers 500 where a name has the character of code 0.",
+        "propertyNames": {"pattern": r"^[^\x00]*$"},
+    },
     "GenerateResponse": _object({}, model_name=_TEXT, model_version=_TEXT),
 }

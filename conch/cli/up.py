@@ -42,6 +42,7 @@ def up(
     otlp_http: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Triton's own spans too; it speaks OTLP over HTTP alone.")
     ] = "",
+    traced: Annotated[float, typer.Option(metavar="PERCENT", min=0, max=100, help="Of calls, with --otlp.")] = 100.0,
 ) -> None:
     """Start Redis, Triton, the edge and the gateway, and keep them running."""
     with reporting_errors(), _refusing_to_be_exposed():
@@ -49,7 +50,7 @@ def up(
         services = chosen(names)
         ports = dict(_asked_port(word) for word in port or ())
         folder = StateFolder(state or default_root())
-        settings = StackSettings(gpu, _collector(otlp), _collector(otlp_http))
+        settings = StackSettings(gpu, _collector(otlp), _collector(otlp_http), traced)
         if detach:
             order = Order(str(folder.root), tuple(names), ports, settings)
             try:

@@ -22,7 +22,7 @@ FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Identity:
         """What log lines and traces share; empty where there is none."""
         match = _TRACEPARENT.fullmatch(self.traceparent)
         return match[1] if match is not None else ""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether a span of this call is wanted: no probe's is, and not every caller's."""
+        match = _TRACEPARENT.fullmatch(self.traceparent)
+        return match is not None and int(match[2], 16) & 1 == 1
 
 
 def audio_limit(text: str | None) -> int | None:

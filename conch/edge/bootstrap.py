@@ -75,10 +75,10 @@ def _tracing(settings: EdgeSettings) -> dict[str, Any]:
     provider = {
         "@type": type_url("envoy.config.trace.v3.OpenTelemetryConfig"),
         "service_name": "conch-edge",
-        "grpc_service": {"envoy_grpc": {"cluster_name": OTLP}, "timeout": "1s"},
+        "grpc_service": {"envoy_grpc": {"cluster_name": OTLP}, "timeout": "5s"},
     }
     # Without a place for spans the header is written all the same, and says that nothing was sampled.
-    sampled = 100 if settings.upstreams.otlp is not None else 0
+    sampled = settings.traced_percent if settings.upstreams.otlp is not None else 0
     return {
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
         "random_sampling": {"value": sampled},

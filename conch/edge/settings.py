@@ -122,6 +122,8 @@ class EdgeSettings:
     """Other machines may be served without TLS: something in front of the edge ends it."""
     workers: int = 2
     """Threads that serve calls."""
+    traced_percent: float = 100.0
+    """Of all calls, chosen by chance, where `upstreams.otlp` takes spans; the choice goes along with each call."""
     log_every_call: bool = False
     """Otherwise a line for each that failed."""
 

@@ -41,6 +41,8 @@ class StackSettings:
     """host:port that takes OTLP over gRPC: spans of the edge, the gateway and the models go there; empty: nowhere."""
     otlp_http: str = ""
     """host:port that takes OTLP over HTTP, the only one that Triton speaks: its own spans go there."""
+    traced_percent: float = 100.0
+    """Of the calls that come by the edge; Triton's own spans are of all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class TritonModel:
         identity = ANONYMOUS
         try:
             identity = _identity(request)
-            if self._watch.traces and identity.traceparent:  # else a probe's, on nobody's behalf
+            if self._watch.traces and identity.sampled:
                 identity = asked_by(identity, request.trace().get_context())
             arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             if not self._batched:

@@ -42,7 +42,7 @@ class Watch:
                     self._counts.heard(call.identity.tenant, self._audio_ms(call.inputs) / 1000)
         if self._spans.active:
             for call, answer in zip(calls, answers, strict=True):
-                if call.identity.traceparent:  # else a probe's, on nobody's behalf
+                if call.identity.sampled:
                     self._span(since, call, answer, len(calls))
 
     def close(self) -> None:

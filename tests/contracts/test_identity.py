@@ -5,6 +5,12 @@ from conch.contracts.identity import Identity
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
+@pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("03", True), ("00", False), ("02", False)])
+def test_a_span_is_wanted_where_the_caller_s_is_kept(flags, sampled):
+    assert Identity(traceparent=f"00-{TRACE}-b7ad6b7169203331-{flags}").sampled is sampled
+    assert not Identity().sampled
+
+
 @pytest.mark.parametrize(
     ("traceparent", "trace_id"),
     [

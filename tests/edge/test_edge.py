@@ -102,6 +102,21 @@ def test_a_tenant_with_a_limit_of_calls_at_once_has_clusters_of_its_own(tmp_path
     assert not [name for name in limits if name.endswith((".beta", ".default"))]
 
 
+@pytest.mark.parametrize(
+    ("otlp", "percent", "sampled"),
+    [(None, 100.0, 0), (Address("127.0.0.1", 4317), 100.0, 100.0), (Address("127.0.0.1", 4317), 2.5, 2.5)],
+    ids=["nobody takes spans", "all", "some"],
+)
+def test_the_edge_chooses_whose_calls_are_traced(tmp_path: Path, otlp: Address | None, percent: float, sampled: float):
+    upstreams = replace(SETTINGS.upstreams, otlp=otlp)
+    one = edge(tmp_path, replace(SETTINGS, traced_percent=percent, upstreams=upstreams))
+    one.prepare()
+    listeners = yaml.safe_load(one.files.bootstrap.read_text())["static_resources"]["listeners"]
+    managers = [listener["filter_chains"][0]["filters"][0]["typed_config"] for listener in listeners]
+    shares = [manager["tracing"]["random_sampling"]["value"] for manager in managers if "tracing" in manager]
+    assert shares == [sampled, sampled]
+
+
 def test_every_route_leads_to_a_cluster_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "tenants.toml").write_text("[tenants.acme]\ncalls_at_once = 7\nmodels = ['a']\n[tenants.beta]\n")
     one = edge(tmp_path)

@@ -8,12 +8,11 @@ from tests.settling import becomes
 REQUEST_ID = "x-conch-request-id"
 
 TRITON = {"InferRequest", "compute"}
+UNDERSTOOD = {"edge gateway.http", "Understand", "infer intent", *TRITON, "intent", "model intent"}
 
 
 def test_a_call_of_ours_is_one_trace(watched: Watched) -> None:
-    answer = watched.understand()
-    names = {"edge gateway.http", "Understand", "infer intent", *TRITON, "intent", "model intent"}
-    spans = watched.trace(answer.headers[REQUEST_ID], names)
+    spans = watched.trace(lambda: watched.understand().headers[REQUEST_ID], UNDERSTOOD)
     assert len({span.trace_id for span in spans.values()}) == 1
     parents = {name: span.parent_id for name, span in spans.items()}
     assert parents == {
@@ -30,9 +29,8 @@ def test_a_call_of_ours_is_one_trace(watched: Watched) -> None:
 
 
 def test_a_call_straight_to_an_ensemble_is_one_trace_with_every_step(watched: Watched) -> None:
-    request_id = watched.voice_command()
     steps = {"voice_command", "whisper", "intent", "model whisper", "model intent"}
-    spans = watched.trace(request_id, {"edge kserve.infer", *TRITON, *steps})
+    spans = watched.trace(watched.voice_command, {"edge kserve.infer", *TRITON, *steps})
     assert len({span.trace_id for span in spans.values()}) == 1
     assert spans["InferRequest"].parent_id == spans["edge kserve.infer"].span_id
     assert spans["voice_command"].parent_id == spans["InferRequest"].span_id
@@ -43,19 +41,20 @@ def test_a_call_straight_to_an_ensemble_is_one_trace_with_every_step(watched: Wa
 
 def test_a_caller_cannot_choose_its_trace(watched: Watched) -> None:
     forged = "0af7651916cd43dd8448eb211c80319c"
-    answer = watched.understand(traceparent=f"00-{forged}-b7ad6b7169203331-00", tracestate=f"a={SECRET}")
-    spans = watched.trace(
-        answer.headers[REQUEST_ID],
-        {"edge gateway.http", "Understand", "infer intent", *TRITON, "intent", "model intent"},
-    )
+    headers = {"traceparent": f"00-{forged}-b7ad6b7169203331-00", "tracestate": f"a={SECRET}"}
+    spans = watched.trace(lambda: watched.understand(**headers).headers[REQUEST_ID], UNDERSTOOD)
     assert forged not in {span.trace_id for span in spans.values()}
 
 
 def test_log_lines_carry_the_trace_s_id(watched: Watched) -> None:
-    answer = watched.understand("")
-    assert answer.status_code == 400
-    request_id = answer.headers[REQUEST_ID]
-    spans = watched.trace(request_id, {"edge gateway.http", "Understand"})
+    refused = []
+
+    def ask() -> str:
+        refused.append(watched.understand("").headers[REQUEST_ID])
+        return refused[-1]
+
+    spans = watched.trace(ask, {"edge gateway.http", "Understand"})
+    request_id = refused[-1]
     trace_id = spans["Understand"].trace_id
     assert spans["Understand"].failed
     assert f"request_id={request_id} trace_id={trace_id} " in watched.front.gateway_log.read_text()
@@ -68,14 +67,14 @@ def test_log_lines_carry_the_trace_s_id(watched: Watched) -> None:
 
 
 def test_a_caller_s_words_are_in_no_span_no_log_and_no_metric(watched: Watched) -> None:
-    answer = watched.understand(
-        f"call {SECRET}", user_agent=SECRET, x_request_id=SECRET, authorization=f"Bearer {SECRET}", cookie=SECRET
-    )
-    assert answer.status_code == 200
-    watched.trace(
-        answer.headers[REQUEST_ID],
-        {"edge gateway.http", "Understand", "infer intent", *TRITON, "intent", "model intent"},
-    )
+    headers = dict.fromkeys(("user_agent", "x_request_id", "cookie", "x_api_key"), SECRET)
+
+    def ask() -> str:
+        answer = watched.understand(f"call {SECRET}", authorization=f"Bearer {SECRET}", **headers)
+        assert answer.status_code == 200
+        return answer.headers[REQUEST_ID]
+
+    watched.trace(ask, UNDERSTOOD)
     assert [span.name for span in watched.collector.spans if SECRET in span.text] == []
     logs = (watched.front.gateway_log, watched.front.triton_log, watched.front.edge.log)
     assert [log.name for log in logs if SECRET in log.read_text()] == []

@@ -155,5 +155,6 @@ def edge_of(site: Site, exposure: Exposure) -> Edge:
         ),
         exposure.tls,
         plain_text=exposure.plain_text,
+        traced_percent=site.settings.traced_percent,
     )
     return Edge(settings, site.folder.data / Envoy.name, site.folder.root / "tenants.toml")

@@ -127,15 +127,17 @@ def _load_with_parameters() -> pb.RepositoryModelLoadRequest:
     return request
 
 
-OPERATORS = "it reaches what belongs to everybody"
+DIVIDES = "of an output that is text it ends Triton"
 PATHS = "two readers of a path might undo it differently"
 SOON = "what a later Triton adds is closed until somebody opens it"
 BOUND = "it bounds what a caller can make it hold"
 
 
-def _operators(what: str, ask: Ask, section: Section, triton: str = "200") -> Difference:
+def _operators(
+    what: str, ask: Ask, section: Section, triton: str = "200", why: str = "it reaches what belongs to everybody"
+) -> Difference:
     edge = "403" if triton.isdigit() else "PERMISSION_DENIED"
-    return Difference(what, ask, triton, edge, triton, section, OPERATORS)
+    return Difference(what, ask, triton, edge, triton, section, why)
 
 
 DIFFERENCES = (
@@ -175,8 +177,13 @@ DIFFERENCES = (
         Section.MODEL_REPOSITORY,
         "a parameter of a load can end Triton, or make it run foreign code",
     ),
-    _operators("classification", http("POST", "/v2/models/add_sub/infer", _classification()), Section.CLASSIFICATION),
-    _operators("classification, gRPC", rpc("ModelInfer", _classification_rpc()), Section.CLASSIFICATION, "OK"),
+    _operators(
+        "classification",
+        http("POST", "/v2/models/add_sub/infer", _classification()),
+        Section.CLASSIFICATION,
+        why=DIVIDES,
+    ),
+    _operators("classification, gRPC", rpc("ModelInfer", _classification_rpc()), Section.CLASSIFICATION, "OK", DIVIDES),
     Difference(
         "a call that KServe does not know, gRPC",
         _unknown_method,

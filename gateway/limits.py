@@ -32,7 +32,7 @@ class Limits:
     """UTF-8 bytes of a contact's name, and of each other spelling."""
     contact_spellings: int = 8
     """Of one contact."""
-    infer_bytes: int = 16 * 2**20
+    infer_bytes: int = 4 * 2**20
     """Of the JSON that asks any model."""
     infer_rows: int = 256
     """Of one such call."""

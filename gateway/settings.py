@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     max_prompt_bytes: int = Field(default=1024, ge=1)
     """UTF-8 bytes of the words to expect in audio."""
 
-    max_infer_bytes: int = Field(default=16 * 2**20, ge=1)
+    max_infer_bytes: int = Field(default=4 * 2**20, ge=1)
     """Of the JSON that asks any model."""
 
     max_infer_rows: int = Field(default=256, ge=1)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message as Header
 from typing import IO, BinaryIO, TypeVar, cast
@@ -29,12 +29,16 @@ MEMORY_BYTES = 2**20
 JSON_GROWTH = 6
 """Bytes that JSON may make of one: \\u0041."""
 
+QUICK_BYTES = 2**16
+"""Of JSON: read and converted within a few milliseconds."""
+
 MOST_FIELDS = 8
 
 LINGER_S = 1.0
 """How long a refused upload is still read: a caller who is writing does not see an answer to a closed connection."""
 
 Body = TypeVar("Body", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,13 @@ class Upload:
     """Of the form, and of the query where the form has none of that name."""
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of the form alone: every value of each field, for those that may come more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    value: JsonValue
+    size_bytes: int
+    """As it was sent."""
 
 
 @contextlib.asynccontextmanager
@@ -91,15 +102,18 @@ async def json_body(request: Request, shape: type[Body], most_text_bytes: int, w
         raise (refusal.about(str(first["loc"][0])) if where else refusal) from None
 
 
-async def json_document(request: Request, most_bytes: int, within_s: float) -> JsonValue:
+async def json_document(request: Request, most_bytes: int, within_s: float) -> Document:
     """Of any shape. NaN and infinity, which JSON has not, are refused."""
-    document = await _whole(request, most_bytes, within_s)
+    body = await _whole(request, most_bytes, within_s)
     try:
-        # In a thread: a large one would hold all other calls up.
-        parsed: JsonValue = await asyncio.to_thread(from_json, document, allow_inf_nan=False)
+        return Document(await aside(len(body), lambda: from_json(body, allow_inf_nan=False)), len(body))
     except ValueError as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
-    return parsed
+
+
+async def aside(size_bytes: int, work: Callable[[], T]) -> T:
+    """Done here and now where it is quick; in a thread where it would hold all other calls up."""
+    return work() if size_bytes <= QUICK_BYTES else await asyncio.to_thread(work)
 
 
 def is_json(request: Request) -> bool:

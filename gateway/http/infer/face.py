@@ -1,6 +1,5 @@
 """POST /v1/infer/{model}: any loaded model in plain JSON, its answers as JSON or as server-sent events."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -17,7 +16,7 @@ from conch.contracts.errors import ConchError, InvalidRequest
 from gateway.any_model import AnyModel, Row
 from gateway.calls import Call
 from gateway.http.answering import answering, while_connected
-from gateway.http.bodies import json_document
+from gateway.http.bodies import Document, aside, json_document
 from gateway.http.infer.documents import INFER, INFER_VERSION
 from gateway.http.infer.rows import Asked, read_rows, told
 from gateway.http.parts import InParts, Outgoing
@@ -52,7 +51,7 @@ def infer_routes(reception: Reception, limits: Limits, any_model: AnyModel, body
 class _Asking:
     """One call, from its document to its answer."""
 
-    def __init__(self, any_model: AnyModel, request: Request, document: JsonValue, most_rows: int, call: Call) -> None:
+    def __init__(self, any_model: AnyModel, request: Request, document: Document, most_rows: int, call: Call) -> None:
         self._any_model = any_model
         self._document = document
         self._most_rows = most_rows
@@ -83,7 +82,8 @@ class _Asking:
             answers: list[Row] = [row async for row in self._stream(metadata, asked)]
         else:
             answers = await self._any_model.infer(metadata, asked.rows, self._outputs, self._options())
-        documents: list[JsonValue] = await asyncio.to_thread(lambda: [told(row, metadata) for row in answers])
+        size_bytes = sum(array.nbytes for row in answers for array in row.values())
+        documents: list[JsonValue] = await aside(size_bytes, lambda: [told(row, metadata) for row in answers])
         return documents if asked.listed or metadata.decoupled else documents[0]
 
     async def _answer_in_events(self, outgoing: Outgoing) -> None:
@@ -115,7 +115,8 @@ class _Asking:
 
     async def _read(self, metadata: ModelMetadata) -> Asked:
         _check_outputs(self._outputs, metadata)
-        return await asyncio.to_thread(read_rows, self._document, metadata, self._most_rows)
+        document = self._document
+        return await aside(document.size_bytes, lambda: read_rows(document.value, metadata, self._most_rows))
 
     def _options(self) -> CallOptions:
         return replace(self._call.asked_by_somebody(), version=self._version)

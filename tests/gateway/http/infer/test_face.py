@@ -64,6 +64,18 @@ async def test_rows_of_unequal_lengths_and_inputs_each_get_their_own_answer(
     assert sorted(len(asked.inputs["pcm"]) for asked in models.asked) == [1, 1, 2]
 
 
+async def test_a_megabyte_of_json_goes_there_and_back(http: httpx.AsyncClient, models: InProcessInference) -> None:
+    models.functions["vad"] = lambda inputs, call: {"probabilities": inputs["pcm"]}
+    pcm = [0.125 * (number % 8) for number in range(200_000)]
+    answer = await http.post("/v1/infer/vad", json={"pcm": pcm})
+    assert answer.json() == {"probabilities": pcm}
+
+
+async def test_more_json_than_is_taken_is_refused_with_both_numbers(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/infer/intent", content=b'"' + b"x" * 2**22 + b'"')
+    assert refusal(answer) == (413, "the body has 4194306 bytes, at most 4194304 are taken", None)
+
+
 async def test_only_the_outputs_asked_for_come(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/infer/intent?outputs=confidence,intent", json={"text": "call mai"})
     assert answer.json() == {"intent": "DIAL_PERSON", "confidence": 0.875}

@@ -110,11 +110,17 @@ def test_the_pages_do_what_they_say(tmp_path):
         reader.stop()
 
 
+def without_transcript(output: str) -> str:
+    """Piper now and then speaks so that Whisper hears another word."""
+    return re.sub(r"│ transcript │.*│", "", output)
+
+
 @pytest.mark.timeout(300)
 def test_the_demo_prints_what_readme_shows(tmp_path):
     shown = next(code for language, code in BLOCK.findall(README.read_text()) if code.startswith("Piper says"))
     printed = Reader(tmp_path).run(Example("sh", f"conch demo --state {tmp_path}/demo -o reply.wav\n", shown))
-    assert normalised(printed) == normalised(shown)
+    assert "cleaning crew" in printed
+    assert normalised(without_transcript(printed)) == normalised(without_transcript(shown))
     with wave.open(str(tmp_path / "reply.wav")) as reply:
         assert reply.getnframes() > reply.getframerate() / 2
 

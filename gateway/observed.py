@@ -8,6 +8,7 @@ from dataclasses import replace
 from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedModel, Inference
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import Cancelled, ConchError
+from conch.contracts.refusals import kind_of
 from conch.contracts.specs import MODELS
 from conch.tracing import NoSpans, Span, Spans
 
@@ -74,7 +75,7 @@ class ObservedInference(Inference):
             yield replace(call, traceparent=span.traceparent)
             error = ""
         except ConchError as failure:
-            error = type(failure).__name__
+            error = kind_of(failure).__name__
             raise
         finally:
             span.end(error)

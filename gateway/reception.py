@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal
 from conch.contracts.identity import Identity
+from conch.contracts.refusals import kind_of
 from conch.tracing import NoSpans, Span, Spans
 from gateway.admission import Admission, Place
 from gateway.calls import Call, check_tenant, is_plain
@@ -83,7 +84,7 @@ class Reception:
             outcome = (Cancelled if call.remaining_s > 0 else DeadlineExceeded).__name__
             raise
         except ConchError as error:
-            outcome = type(error).__name__
+            outcome = kind_of(error).__name__
             raise
         except Exception:
             outcome = Internal.__name__

@@ -143,7 +143,7 @@ class TritonModel:
         return self._error(error, f"{kind_of(error).__name__}: {error.message}")
 
     def _error(self, error: ConchError, message: str) -> Any:
-        self._counts.refused(type(error).__name__)
+        self._counts.refused(kind_of(error).__name__)
         # A traceback holds its frames, and they the request's tensors in shared memory, until the garbage collector
         # comes by: a hundred refused megabytes stayed for good.
         error.__traceback__ = error.__context__ = error.__cause__ = None

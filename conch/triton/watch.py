@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from conch.contracts.errors import ConchError
 from conch.contracts.identity import TRACEPARENT_HEADER, Identity
+from conch.contracts.refusals import kind_of
 from conch.tracing import Attributes, Spans
 from conch.triton.batching import Answer, Call
 from conch.triton.counts import Counts
@@ -61,7 +62,7 @@ class Watch:
         span = self._spans.start(
             name, identity.traceparent, kind="server", attributes=attributes, started_ns=since.at_ns
         )
-        span.end(type(answer).__name__ if isinstance(answer, ConchError) else "")
+        span.end(kind_of(answer).__name__ if isinstance(answer, ConchError) else "")
 
 
 def asked_by(identity: Identity, context: str | None) -> Identity:

@@ -6,6 +6,7 @@ import re
 import httpx
 
 from conch.clients.inprocess import InProcessInference
+from conch.contracts import errors
 from tests.gateway.conftest import Hold, quick_settings, running, said, wav
 
 
@@ -52,3 +53,13 @@ async def test_tenants_beyond_the_bound_and_names_that_no_tenant_has_are_one(htt
     }
     assert len(counted) == 101
     assert counted["other"] == 7
+
+
+async def test_an_outcome_is_one_of_the_few_classes_that_rules_know(
+    http: httpx.AsyncClient, models: InProcessInference
+) -> None:
+    del models.functions["intent"]
+    assert (await http.post("/understand", json={"text": "call mai"})).is_error
+    (labels,) = await told(http, "conch_requests_total")
+    outcome = labels.split('outcome="')[1].partition('"')[0]
+    assert getattr(errors, outcome).__module__ == errors.__name__

@@ -1,12 +1,14 @@
 """Utterances from probabilities alone: what is cut, what is kept, and what never happens."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conch.contracts.specs import SPEECH_RATE, VAD_WINDOW
-from gateway.listening.endpointing import Endpoint, Endpointer, Endpointing, Ending, Onset, Step
+from gateway.listening.endpointing import Ending, Endpoint, Endpointer, Endpointing, Onset, Step
 
 SHORT = Endpointing(pre_roll_s=0.1, post_roll_s=0.06, silence_s=0.2, longest_s=0.8)
 """Windows: 3 of pre-roll, 2 of post-roll, 6 of silence, 25 at most."""
@@ -117,7 +119,7 @@ def test_no_sample_is_doubled_and_no_speech_is_lost(probabilities: list[float]) 
     for one in found:
         assert windows_of(one) == list(range(one.start // VAD_WINDOW, one.end // VAD_WINDOW))
         assert one.start <= one.speech_from < one.end
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert one.end <= other.start
         if one.ending is Ending.TOO_LONG and probabilities[one.end // VAD_WINDOW] >= 0.5:
             assert one.end == other.start

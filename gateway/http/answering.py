@@ -17,7 +17,7 @@ from gateway.reception import Reception
 
 FACE = "http"
 
-TIMEOUT_HEADER = "x-conch-timeout-s"
+TIMEOUT_HEADER = "x-request-timeout-s"
 """How long the caller waits, as gRPC's deadline: seconds, more than 0."""
 
 T = TypeVar("T")

@@ -347,7 +347,7 @@ class HttpFace:
         return np.array(answer.json()["embeddings"], np.float32)
 
     async def _post(self, path: str, timeout_s: float | None, **content: Any) -> httpx.Response:
-        headers = {} if timeout_s is None else {"x-conch-timeout-s": str(timeout_s)}
+        headers = {} if timeout_s is None else {"x-request-timeout-s": str(timeout_s)}
         async with httpx.AsyncClient(base_url=self._url, timeout=120, trust_env=False) as client:
             answer = await client.post(path, headers=headers, **content)
         if answer.status_code != 200:

@@ -160,7 +160,7 @@ async def test_a_caller_who_leaves_cancels_the_models_call(gateway: Addresses, m
 
 @pytest.mark.parametrize("wanted", ["soon", "-1", "0", "nan", "inf"])
 async def test_a_time_to_wait_that_is_none_is_refused(http: httpx.AsyncClient, wanted: str) -> None:
-    answer = await http.post("/understand", json={"text": "call"}, headers={"x-conch-timeout-s": wanted})
+    answer = await http.post("/understand", json={"text": "call"}, headers={"x-request-timeout-s": wanted})
     assert type(raised(answer)) is InvalidRequest
 
 

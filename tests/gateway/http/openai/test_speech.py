@@ -207,5 +207,5 @@ async def test_a_call_that_takes_too_long_is_ended(http: httpx.AsyncClient, mode
         yield {}
 
     models.functions["piper"] = piper
-    answer = await http.post("/v1/audio/speech", json=ASKED, headers={"x-conch-timeout-s": "0.3"})
+    answer = await http.post("/v1/audio/speech", json=ASKED, headers={"x-request-timeout-s": "0.3"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")

@@ -26,14 +26,13 @@ from conch.clients.status import error_of
 from conch.clients.triton_words import coded, error_in, without_request_id
 from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from conch.contracts.identity import AUDIO_LIMIT_HEADER, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
+from conch.contracts.specs import EXAMPLE_PARAMETER
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 256 * 2**20
 
 READY_TIMEOUT_S = 5.0
-
-EXAMPLE_PARAMETER = "example"
 
 
 class TritonInference(Inference):

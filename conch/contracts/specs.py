@@ -80,6 +80,10 @@ PRIORITY_BULK = 2
 """Triton priority of partials and of bulk work; also what a request without a priority gets."""
 
 
+EXAMPLE_PARAMETER = "example"
+"""Of a config: a row of inputs as JSON that the model answers, for descriptions and health probes."""
+
+
 def _tensor(name: str, data_type: DataType, *dims: int) -> TensorSpec:
     return TensorSpec(name, data_type, dims)
 

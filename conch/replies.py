@@ -5,6 +5,8 @@ from conch.decision import DIAL, SUMMON, Action
 
 NO_ASSISTANT = "No assistant is configured, so I cannot answer that."
 NOT_HEARD = "I did not hear a command."
+CALLED_OFF = "All right, I will not do it."
+NO_ANSWER = "I heard no answer, so I will not do it."
 NO_CONTACT = "I know nobody of that name. Whom shall I call?"
 
 

@@ -47,10 +47,13 @@ class Call:
     def in_bulk(self) -> CallOptions:
         return self._options(PRIORITY_BULK)
 
-    def _options(self, priority: int) -> CallOptions:
-        remaining_s = self.remaining_s
-        if remaining_s <= 0:
+    def check_time(self) -> None:
+        if (remaining_s := self.remaining_s) <= 0:
             raise DeadlineExceeded(f"the call's time is over, by {-remaining_s:.3f} s")
+
+    def _options(self, priority: int) -> CallOptions:
+        self.check_time()
+        remaining_s = self.remaining_s
         identity = self.identity
         return CallOptions(
             identity.request_id,

@@ -22,11 +22,16 @@ LONGEST_S = 30.0
 
 async def patiently(ask: Callable[[CallOptions], Awaitable[T]], call: Call) -> T:
     """Asks again until the call's own time is over. What is asked must be safe to repeat."""
+    return await persistently(lambda: ask(call.in_bulk()), call)
+
+
+async def persistently(ask: Callable[[], Awaitable[T]], call: Call) -> T:
+    """The same for what somebody waits for, who would rather wait than say it again."""
     away = iter(AWAY_WAITS_S)
     while True:
-        options = call.in_bulk()
+        call.check_time()
         try:
-            return await ask(options)
+            return await ask()
         except DeadlineExceeded:
             # A queue holds a request for 30 seconds at most, however long the call may take.
             wait_s = 0.1

@@ -30,6 +30,8 @@ class Recognition:
     scores: Scores
     words: tuple[Word, ...]
     """Times from the first sample of the stretch."""
+    rejected: str = ""
+    """Why the text is empty: silence, no_speech, low_confidence or loop."""
 
 
 class Recogniser:
@@ -44,6 +46,7 @@ class Recogniser:
             language=str(answer["language"][0, 0]),
             scores=scores_of(answer),
             words=_words(answer),
+            rejected=str(answer["rejected"][0, 0]),
         )
 
 

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from conch.contracts.errors import Internal
-from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER
+from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
 from conch.edge import kserve
 from conch.edge.access import bad_parameters, skipping_what_has_no_bad_parameters
 from conch.edge.certificates import transport_socket
@@ -47,7 +47,9 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "metrics_address": socket_address(listening.metrics),
         "metrics_path": "/metrics" if settings.upstreams.metrics is None else ALL_METRICS_PATH,
         "transport_socket": transport_socket(settings.tls, files.secrets),
-        "tracing": _tracing(settings),
+        "tracing": None if settings.upstreams.otlp is None else _tracing(settings),
+        "traceparent": _traceparent(settings),
+        "trace_id": "%TRACE_ID%" if settings.upstreams.otlp is not None else _TRACE_ID,
         "access_log_filter": _access_log_filter(settings),
         "max_request_bytes": limits.max_request_bytes,
         "max_heap_bytes": limits.max_heap_bytes,
@@ -68,7 +70,21 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})
 
 
+_SOME_OF_THE_REQUEST_ID = f"%REQ({REQUEST_ID_HEADER}):8%"
+_TRACE_ID = f"%START_TIME(%s%9f)%{_SOME_OF_THE_REQUEST_ID}00000"
+"""32 hexadecimal digits: nanoseconds since 1970 are 19 until the year 2286, and chance makes 8."""
+_NOT_SAMPLED = f"00-{_TRACE_ID}-{_SOME_OF_THE_REQUEST_ID}%START_TIME(%8f)%-00"
+
 _CALLERS_WORDS = ("http.url", "user_agent", "grpc.path", "grpc.authority", "grpc.content_type", "grpc.timeout")
+
+
+def _traceparent(settings: EdgeSettings) -> dict[str, Any]:
+    """What is done to a caller's. Envoy's tracer follows one that it finds, and writes its own over none."""
+    if settings.upstreams.otlp is not None:
+        return {"remove": TRACEPARENT_HEADER}
+    # The tracer without a place for spans costs as much as all else that the edge does to a call.
+    header = {"key": TRACEPARENT_HEADER, "value": _NOT_SAMPLED}
+    return {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
 
 
 def _tracing(settings: EdgeSettings) -> dict[str, Any]:
@@ -77,11 +93,9 @@ def _tracing(settings: EdgeSettings) -> dict[str, Any]:
         "service_name": "conch-edge",
         "grpc_service": {"envoy_grpc": {"cluster_name": OTLP}, "timeout": "5s"},
     }
-    # Without a place for spans the header is written all the same, and says that nothing was sampled.
-    sampled = settings.traced_percent if settings.upstreams.otlp is not None else 0
     return {
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
-        "random_sampling": {"value": sampled},
+        "random_sampling": {"value": settings.traced_percent},
         "client_sampling": {"value": 0},
         "operation": "edge %ROUTE_NAME%",
         # Envoy's own attributes hold what a caller wrote, and may have written secrets into: these take their places.

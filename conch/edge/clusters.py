@@ -18,7 +18,7 @@ ADMIN = "admin"
 ALL_METRICS_PATH = "/metrics/all"
 """Where whoever answers for everybody does."""
 OTLP = "otlp"
-"""Empty where spans go nowhere: Envoy's tracer does not start without it."""
+"""Only where somebody takes spans."""
 UNLIMITED = 65_536
 IDLE_S = 30
 """A connection on which nothing moves for so long is closed, before the other side does it: a call that meets that has
@@ -61,7 +61,8 @@ def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequenc
             target,
             _endpoints(target, upstreams),
             limit,
-            upstreams.pings and target is Target.TRITON_GRPC,
+            pings=upstreams.pings and target is Target.TRITON_GRPC,
+            traced=upstreams.otlp is not None,
         )
         for tenant, limit in limits.items()
         for target in Target
@@ -72,7 +73,9 @@ def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequenc
         _cluster("triton_metrics", Target.TRITON_HTTP, tritons, UNLIMITED),
         _cluster("metrics", Target.GATEWAY_HTTP, scraped, UNLIMITED),
     ]
-    return [*fronted, _cluster(OTLP, Target.GATEWAY_GRPC, _single(upstreams.otlp), UNLIMITED)]
+    if upstreams.otlp is not None:
+        fronted.append(_cluster(OTLP, Target.GATEWAY_GRPC, [Endpoint(upstreams.otlp)], UNLIMITED))
+    return fronted
 
 
 def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
@@ -92,7 +95,13 @@ def _single(address: Address | None) -> Sequence[Endpoint]:
 
 
 def _cluster(
-    name: str, target: Target, endpoints: Sequence[Endpoint], calls_at_once: int, pings: bool = False
+    name: str,
+    target: Target,
+    endpoints: Sequence[Endpoint],
+    calls_at_once: int,
+    *,
+    pings: bool = False,
+    traced: bool = False,
 ) -> Resource:
     cluster: dict[str, Any] = {
         "@type": type_url("envoy.config.cluster.v3.Cluster"),
@@ -101,7 +110,7 @@ def _cluster(
         "connect_timeout": "0.5s",
         "lb_policy": "LEAST_REQUEST",
         "per_connection_buffer_limit_bytes": 2**20,
-        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target, pings)},
+        "typed_extension_protocol_options": {HTTP_OPTIONS: _protocol(target, pings=pings, traced=traced)},
         "circuit_breakers": {
             "thresholds": [
                 _threshold("DEFAULT", calls_at_once),
@@ -172,23 +181,22 @@ _WITHOUT_TRACESTATE = [
 ]
 
 
-def _protocol(target: Target, pings: bool) -> dict[str, Any]:
+def _protocol(target: Target, *, pings: bool, traced: bool) -> dict[str, Any]:
+    protocol: dict[str, Any] = {"@type": type_url(HTTP_OPTIONS)}
+    if traced:
+        protocol["http_filters"] = _WITHOUT_TRACESTATE
+    if not target.is_grpc:
+        idle = {"idle_timeout": f"{IDLE_S}s"}
+        return {
+            **protocol,
+            "explicit_http_config": {"http_protocol_options": {}},
+            "common_http_protocol_options": idle,
+        }
     http2: dict[str, Any] = {"initial_stream_window_size": 2**20, "initial_connection_window_size": 2**24}
     if pings:
         # A health check stops new calls; this ends those that a stopped server has taken.
         http2["connection_keepalive"] = {"interval": "0.3s", "timeout": "0.6s"}
-    if target.is_grpc:
-        return {
-            "@type": type_url(HTTP_OPTIONS),
-            "explicit_http_config": {"http2_protocol_options": http2},
-            "http_filters": _WITHOUT_TRACESTATE,
-        }
-    return {
-        "@type": type_url(HTTP_OPTIONS),
-        "explicit_http_config": {"http_protocol_options": {}},
-        "http_filters": _WITHOUT_TRACESTATE,
-        "common_http_protocol_options": {"idle_timeout": f"{IDLE_S}s"},
-    }
+    return {**protocol, "explicit_http_config": {"http2_protocol_options": http2}}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

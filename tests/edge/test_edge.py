@@ -103,18 +103,20 @@ def test_a_tenant_with_a_limit_of_calls_at_once_has_clusters_of_its_own(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("otlp", "percent", "sampled"),
-    [(None, 100.0, 0), (Address("127.0.0.1", 4317), 100.0, 100.0), (Address("127.0.0.1", 4317), 2.5, 2.5)],
+    ("otlp", "percent", "shares"),
+    [(None, 100.0, []), (Address("127.0.0.1", 4317), 100.0, [100.0] * 2), (Address("127.0.0.1", 4317), 2.5, [2.5] * 2)],
     ids=["nobody takes spans", "all", "some"],
 )
-def test_the_edge_chooses_whose_calls_are_traced(tmp_path: Path, otlp: Address | None, percent: float, sampled: float):
+def test_the_edge_chooses_whose_calls_are_traced(
+    tmp_path: Path, otlp: Address | None, percent: float, shares: list[float]
+) -> None:
     upstreams = replace(SETTINGS.upstreams, otlp=otlp)
     one = edge(tmp_path, replace(SETTINGS, traced_percent=percent, upstreams=upstreams))
     one.prepare()
     listeners = yaml.safe_load(one.files.bootstrap.read_text())["static_resources"]["listeners"]
     managers = [listener["filter_chains"][0]["filters"][0]["typed_config"] for listener in listeners]
-    shares = [manager["tracing"]["random_sampling"]["value"] for manager in managers if "tracing" in manager]
-    assert shares == [sampled, sampled]
+    tracers = [manager["tracing"] for manager in managers if manager.get("tracing") is not None]
+    assert [tracer["random_sampling"]["value"] for tracer in tracers] == shares
 
 
 def test_every_route_leads_to_a_cluster_that_is_there(tmp_path: Path) -> None:

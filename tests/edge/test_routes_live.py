@@ -2,6 +2,7 @@
 
 import json
 import queue
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -231,6 +232,20 @@ def test_every_call_has_an_id_of_its_own_and_the_caller_is_told(open_edge: Any) 
     assert len(set(ids)) == 2
     assert [answer.json()["headers"]["x-conch-request-id"] for answer in answers] == ids
     assert all(answer.headers["x-request-id"] for answer in answers)
+
+
+def test_every_call_has_a_trace_of_its_own_that_nobody_samples(open_edge: Any) -> None:
+    headers = [open_edge.get("/v1/models").json()["headers"]["traceparent"] for _ in range(2)]
+    assert all(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", header) for header in headers)
+    assert len({header.split("-")[1] for header in headers}) == 2
+
+
+def test_the_log_names_the_trace_of_a_call_that_failed(open_edge: Any, until: Any) -> None:
+    failed = open_edge.get("/v2/logging")
+    request_id = failed.headers["x-conch-request-id"]
+    until(lambda: request_id in open_edge.running.log.read_text())
+    (line,) = [one for one in open_edge.running.log.read_text().splitlines() if request_id in one]
+    assert re.fullmatch(f"[0-9]{{19}}{request_id[:8]}00000", json.loads(line)["trace_id"])
 
 
 def test_a_callers_own_id_is_given_back_to_it(open_edge: Any) -> None:

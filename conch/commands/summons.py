@@ -105,7 +105,9 @@ def _place(words: Sequence[str]) -> str:
 def _team(words: Sequence[str]) -> str:
     """The name that is left of `words` without what stands around it."""
     words = _OPENING.sub(" ", " ".join(words)).split()
-    return _sent(words) or _named(words)
+    # The verb may have been misheard ("place and the cleaning crew"); the last article is where the team's name begins.
+    articles = [at for at, word in enumerate(words[:-1]) if word in ("the", "a", "an")]
+    return _sent(words) or _named(words[articles[-1] :] if articles else words)
 
 
 def _sent(words: Sequence[str]) -> str:

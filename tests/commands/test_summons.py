@@ -21,6 +21,7 @@ from conch.commands.summons import Summons, summons
         ("Have somebody from maintenance come to line two", "maintenance", "line two"),
         ("some in the welding crew to bay 9", "welding crew", "bay 9"),
         ("call in the night shift", "night shift", ""),
+        ("Place and the cleaning crew to the loading dock.", "cleaning crew", "loading dock"),
         ("The IT team to the server room as soon as possible", "it team", "server room"),
         ("get them over here", "", ""),
         ("", "", ""),

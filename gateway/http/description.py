@@ -7,6 +7,7 @@ import logging
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
 
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import ConchError
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/openapi.json"
 KSERVE_PATH = "/openapi/kserve.json"
+ASSETS_PATH = "/docs/assets"
 WITHIN_S = 2.0
 """After which the models are left out: the description of all else needs no Triton."""
 
@@ -41,8 +43,16 @@ def description_routes(app: FastAPI, catalogue: Catalogue, any_model: AnyModel, 
 
     @router.get("/docs")
     async def show() -> Response:
-        return get_swagger_ui_html(openapi_url=PATH, title=app.title)
+        return get_swagger_ui_html(
+            openapi_url=PATH,
+            title=app.title,
+            swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS_PATH}/favicon.png",
+        )
 
+    # FastAPI's page names a site of the internet for these; a factory may have none.
+    app.mount(ASSETS_PATH, StaticFiles(packages=[("fastapi_offline", "static")]))
     return router
 
 

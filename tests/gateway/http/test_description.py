@@ -1,5 +1,6 @@
 """The description of the API tells of every model that is loaded, and its examples work as printed."""
 
+import re
 from typing import Any
 
 import httpx
@@ -86,6 +87,16 @@ async def test_the_page_shows_the_description(http: httpx.AsyncClient) -> None:
     answer = await http.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in answer.text
+
+
+async def test_the_page_needs_no_other_site(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    named = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(named) >= 3
+    for path in named:
+        answer = await http.get(path)
+        assert (answer.status_code, path[0]) == (200, "/")
+        assert len(answer.content) > 100
 
 
 async def test_kserves_calls_are_described_beside_it(http: httpx.AsyncClient) -> None:

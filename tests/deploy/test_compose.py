@@ -1,5 +1,6 @@
 """docker-compose.gpu.yml against the Compose schema, and against what it names."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from conch.cli.main import app
 from conch.contracts.identity import FORWARDED_PATTERN
+from conch.contracts.keys import ADDRESS_VARIABLE
 from conch.stack.envoy import binary
 from conch.stack.repository import ENSEMBLES, MODELS
 from conch.stack.services.envoy import Envoy
@@ -166,6 +168,13 @@ def test_the_gateway_reads_every_setting_it_is_given(services):
     assert set(services["gateway"]["expose"]) == {
         given[f"CONCH_GATEWAY_{face}_ADDRESS"].rpartition(":")[2] for face in ("GRPC", "HTTP")
     }
+
+
+def test_metrics_and_quotas_are_where_their_servers_are(services):
+    asked = json.loads(services["gateway"]["environment"]["CONCH_GATEWAY_SCRAPE_TRITONS"])
+    asked.append(services["triton"]["environment"][ADDRESS_VARIABLE])
+    for host, _, port in (address.partition(":") for address in asked):
+        assert port in services[host]["expose"]
 
 
 def test_every_model_has_a_config_for_gpus():

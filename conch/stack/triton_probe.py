@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.contracts.specs import PIPER, VAD, VAD_WINDOW, WHISPER
 from conch.stack.failures import Failures, Patience
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Hopeless, NotYet, Probe, Sick
 from conch.stack.stubs import Stubs
-from conch.stack.triton_http import TritonHttp, Unanswered
 
 logger = logging.getLogger(__name__)
 

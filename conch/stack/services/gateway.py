@@ -9,8 +9,8 @@ from typing import ClassVar
 import httpx
 
 from conch.clients.edge import Client, Retries
+from conch.clients.loopback import loopback_client
 from conch.contracts.errors import ConchError
-from conch.stack.loopback import loopback_client
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
 from conch.tracing import collector

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from conch.clients.loopback import loopback_client
 from conch.contracts.errors import Unavailable
-from conch.stack.loopback import loopback_client
 
 DEADLINE_S = 2.0
 

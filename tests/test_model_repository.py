@@ -10,7 +10,8 @@ import pytest
 import conch.models
 from conch.contracts.specs import EXAMPLE_PARAMETER, MODELS
 from conch.models.base import Model
-from tools import ensembles, model_configs
+from conch.rollout import model_configs
+from tools import ensembles
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = ROOT / "model_repository"

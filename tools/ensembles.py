@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conch.clients.model_config import type_name
 from conch.contracts.specs import ModelSpec, TensorSpec
-from tools.model_configs import type_name
 
 NEWEST = -1
 """Steps follow a promotion only without a version of their own."""

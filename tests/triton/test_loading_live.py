@@ -9,9 +9,9 @@ import tritonclient.grpc as grpcclient
 from google.protobuf import text_format
 from tritonclient.utils import InferenceServerException
 
+from conch.rollout.model_configs import parse
 from conch.stack.serving import serving_repositories
 from tests.settling import becomes
-from tools.model_configs import parse
 
 
 def load_failure(small, name: str) -> str:

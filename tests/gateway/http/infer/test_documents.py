@@ -9,9 +9,9 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from conch.clients.metadata import ModelMetadata, TensorMetadata
+from conch.clients.model_config import type_name
 from gateway.http.infer.documents import example_of, operation_of
 from gateway.http.infer.rows import read_rows
-from tools.model_configs import type_name
 
 CHECKOUT = Path(__file__).parents[4]
 CONFIGS = sorted([*CHECKOUT.glob("model_repository/*/**/*.pbtxt"), *CHECKOUT.glob("ensembles/*/config.pbtxt")])

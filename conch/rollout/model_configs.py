@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
-
-from conch.contracts.specs import PRIORITY_BULK, DataType, ModelSpec, TensorSpec
+from conch.clients.model_config import REJECT, kind_name, parse_config, type_name
+from conch.contracts.specs import PRIORITY_BULK, ModelSpec, TensorSpec
 
 PATIENCE_S = 30
 """A request's own timeout counts only where the default is larger."""
@@ -21,7 +19,7 @@ Kind = Literal["KIND_CPU", "KIND_GPU"]
 
 def parse(path: Path) -> Any:
     """A ModelConfig; an unknown field is an error, as it is to Triton."""
-    return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    return parse_config(path.read_text())
 
 
 def findings(config: Any, spec: ModelSpec, kind: Kind) -> list[str]:
@@ -48,12 +46,6 @@ def tensor_findings(declared: Any, wanted: TensorSpec, who: str) -> Iterator[str
         yield f"{who} is {type_name(declared)}, the spec says {wanted.data_type}"
     if tuple(declared.dims) != wanted.dims:
         yield f"{who} has dims {list(declared.dims)}, the spec says {list(wanted.dims)}"
-
-
-def type_name(tensor: Any) -> str:
-    """Of a config's tensor, in the specs' words."""
-    name = str(model_config_pb2.DataType.Name(tensor.data_type)).removeprefix("TYPE_")
-    return DataType.BYTES if name == "STRING" else name
 
 
 def names_differ(declared: Sequence[Any], wanted: Sequence[TensorSpec], what: str) -> Iterator[str]:
@@ -107,7 +99,7 @@ def _scheduling(config: Any) -> Iterator[str]:
 
 
 def _queue(policy: Any, who: str) -> Iterator[str]:
-    if policy.timeout_action != model_config_pb2.ModelQueuePolicy.REJECT:
+    if policy.timeout_action != REJECT:
         yield f"{who} delays what is late, it should REJECT"
     if policy.default_timeout_microseconds < PATIENCE_S * 1_000_000:
         yield f"{who} waits {policy.default_timeout_microseconds} µs, a request's own timeout wants {PATIENCE_S} s"
@@ -121,7 +113,7 @@ def _instances(config: Any, kind: Kind) -> Iterator[str]:
     if not config.instance_group:
         yield f"no instance_group: Triton would choose the device, {kind} is wanted"
     for group in config.instance_group:
-        found = model_config_pb2.ModelInstanceGroup.Kind.Name(group.kind)
+        found = kind_name(group)
         if found != kind:
             yield f"instance_group is {found}, not {kind}"
         if group.count < 1:

@@ -8,8 +8,9 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from conch.contracts.errors import InvalidRequest
 from conch.contracts.specs import DataType, ModelSpec, TensorSpec
-from tools.model_configs import entry_point_findings, findings, parse
+from conch.rollout.model_configs import entry_point_findings, findings, parse
 
 SPEC = ModelSpec(
     "echo",
@@ -182,7 +183,7 @@ def test_another_scheduler_is_found():
 
 def test_a_field_that_triton_does_not_know_is_an_error(tmp_path: Path):
     (tmp_path / "config.pbtxt").write_text(GOOD.replace("backend", "back_end"))
-    with pytest.raises(text_format.ParseError, match="back_end"):
+    with pytest.raises(InvalidRequest, match="back_end"):
         parse(tmp_path / "config.pbtxt")
 
 

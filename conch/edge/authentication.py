@@ -9,7 +9,6 @@ from conch.edge import keys
 from conch.edge.discovery import Resource, extension, type_url
 from conch.edge.signing import SigningKey
 
-KEY_METADATA = "key"
 CACHED_KEYS = 1000
 """Of each of Envoy's threads; the least used goes first."""
 
@@ -56,7 +55,6 @@ def _provider(signing_keys: Sequence[SigningKey], header: Mapping[str, str]) -> 
         "from_headers": [header],
         # The key itself goes no further than here.
         "forward": False,
-        "payload_in_metadata": KEY_METADATA,
         "claim_to_headers": [{"header_name": name, "claim_name": claim} for claim, name in headers.items()],
         # The tenant is a virtual host: the route is looked for again now that it is known.
         "clear_route_cache": True,
@@ -64,9 +62,5 @@ def _provider(signing_keys: Sequence[SigningKey], header: Mapping[str, str]) -> 
 
 
 def _key_id(key_id: str) -> dict[str, Any]:
-    matcher = {
-        "filter": "envoy.filters.http.jwt_authn",
-        "path": [{"key": KEY_METADATA}, {"key": "jti"}],
-        "value": {"string_match": {"exact": key_id}},
-    }
-    return {"sourced_metadata": {"metadata_matcher": matcher}}
+    # What a caller sends under this name was taken away; the filter before has written the key's own.
+    return {"header": {"name": KEY_HEADER, "string_match": {"exact": key_id}}}

@@ -157,6 +157,14 @@ def test_a_revoked_key_is_not_saved_by_a_good_one_beside_it(keyed: Any, until: A
     )
 
 
+def test_a_revoked_key_is_not_saved_by_the_id_of_a_good_one(keyed: Any, until: Any) -> None:
+    revoked, made = keyed.edge.keys.create("beta")
+    good, _ = keyed.edge.keys.create("beta")
+    keyed.edge.keys.revoke(revoked.id)
+    pretending = keyed.holding(made).sending(**{"X-Conch-Key": good.id})
+    until(lambda: pretending.get("/v1/models").status_code == 403)
+
+
 def test_two_keys_hold_side_by_side(keyed: Any) -> None:
     callers = {tenant: keyed.caller(tenant) for tenant in ("acme", "beta")}
     for _ in range(3):

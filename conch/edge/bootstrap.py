@@ -1,6 +1,5 @@
 """Fill deploy/envoy/edge.yaml in: what Envoy is started with."""
 
-import base64
 import json
 from pathlib import Path
 from string import Template
@@ -8,8 +7,6 @@ from typing import Any
 
 from conch.contracts.errors import Internal
 from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
-from conch.edge import kserve
-from conch.edge.access import bad_parameters, skipping_what_has_no_bad_parameters
 from conch.edge.certificates import transport_socket
 from conch.edge.clusters import ALL_METRICS_PATH, OTLP, socket_address
 from conch.edge.discovery import type_url
@@ -61,10 +58,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "too_large": f"{too_large_text(limits)}, or more than {SMALL_BYTES} where nothing is inferred",
         "too_much_lua": _read("too_much.lua"),
         "packed_too_large": PACKED_TOO_LARGE,
-        "kserve_descriptor": base64.b64encode(kserve.descriptor()).decode(),
-        "named_model": kserve.extractions(),
-        "named_model_matcher": skipping_what_has_no_bad_parameters(),
-        "bad_parameters": bad_parameters(),
+        "grpc_lua": _read("grpc.lua"),
         **openai_bodies(),
     }
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})

@@ -10,7 +10,12 @@ from typing import Any
 
 from conch.contracts.identity import OPERATOR_HEADER, REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
-from conch.edge.access import PACKED, model_filters
+from conch.edge.access import (
+    NOT_LOOKED_INTO,
+    looked_into_as_inference,
+    looked_into_as_load,
+    looked_into_for_its_model,
+)
 from conch.edge.clusters import ADMIN, Target, cluster_name
 from conch.edge.discovery import Resource, type_url
 from conch.edge.settings import Limits
@@ -24,6 +29,8 @@ _LUA = "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
 SMALL_BYTES = 25_000
 """Too little to be nested dangerously deep; see json.lua."""
 
+PACKED = "gzip|deflate"
+"""What gRPC messages may be packed with: Triton knows these."""
 PACKED_BYTES = 64 * 1024
 """Of a packed gRPC message, which only Triton unpacks: to a thousand times as much, and in memory."""
 PACKED_TOO_LARGE = f"a packed message has more than {PACKED_BYTES} bytes: send it unpacked, or packed over HTTP"
@@ -138,7 +145,7 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
         "typed_per_filter_config": {
             "size": {"@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"), "disabled": True},
             "json": {"@type": type_url(_LUA), "disabled": True},
-            **model_filters(tenant),
+            "grpc": NOT_LOOKED_INTO,
             **_rate(tenant),
             **answer_filter(tenant),
         },
@@ -168,11 +175,12 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
     infer, stream = _method(kserve.INFER), _method(kserve.STREAM)
     every_call: Match = {"prefix": f"/{kserve.SERVICE}/", "grpc": {}}
     packed = _to(tenant, "kserve.infer", _packed(infer), triton, ONE_ANSWER, UNSENT)
+    unpacked = _to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT)
     return [
         refusal("kserve.packed", _packed_strangely(every_call), 404, "a message is packed with gzip or deflate"),
         refusal("kserve.packed", _packed(stream), 404, "the messages of a stream are not packed"),
-        _sized(packed, PACKED_BYTES),
-        _sized(_to(tenant, "kserve.infer", infer, triton, ONE_ANSWER, UNSENT), limits.max_request_bytes),
+        looked_into_as_inference(_sized(packed, PACKED_BYTES), tenant),
+        looked_into_as_inference(_sized(unpacked, limits.max_request_bytes), tenant),
         _to(tenant, "kserve.stream", stream, triton, STREAMS, UNSENT)
         if tenant.stream
         else refusal("kserve.stream", stream, 403, "this tenant may not open ModelStreamInfer"),
@@ -180,15 +188,18 @@ def _kserve_grpc(tenant: Tenant, limits: Limits) -> Sequence[Route]:
             _to(tenant, "kserve.health", _method(method), Target.GATEWAY_GRPC, ONE_ANSWER, READ_AGAIN)
             for method in kserve.HEALTH
         ),
-        *(
-            _small(_to(tenant, "kserve.reading", _method(method), triton, ONE_ANSWER, READ_AGAIN))
-            for method in kserve.READING
-        ),
+        *(_kserve_reading(tenant, method) for method in kserve.READING),
+        looked_into_as_load(_small(_to(tenant, "kserve.load", _by_operator(_method(kserve.LOAD)), triton, ONE_ANSWER))),
         _small(_to(tenant, "kserve.operator", _by_operator(every_call), triton, ONE_ANSWER)),
         refusal("kserve.operator", every_call, 403, OPERATORS_ONLY),
         # Envoy reads the body of what says that it is gRPC; Triton may take it for that without being told.
         refusal("kserve.not_grpc", {"prefix": f"/{kserve.SERVICE}/"}, 415, "the content-type is not application/grpc"),
     ]
+
+
+def _kserve_reading(tenant: Tenant, method: str) -> Route:
+    route = _small(_to(tenant, "kserve.reading", _method(method), Target.TRITON_GRPC, ONE_ANSWER, READ_AGAIN))
+    return looked_into_for_its_model(route, tenant) if method in kserve.OF_A_MODEL else route
 
 
 def _kserve_http(tenant: Tenant, limits: Limits) -> Sequence[Route]:

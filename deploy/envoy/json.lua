@@ -43,9 +43,10 @@ local function with_plain_letters(text)
   return (string.gsub(text, "\\u00([67]%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
+-- A size of 0 hides no other: numpy does not bear their product either.
 local function elements(shape)
   local product = 1
-  for size in string.gmatch(shape, "[^,%s]+") do product = product * math.abs(tonumber(size) or 0) end
+  for size in string.gmatch(shape, "[^,%s]+") do product = product * math.max(math.abs(tonumber(size) or 0), 1) end
   return product
 end
 

@@ -54,13 +54,14 @@ ANNOUNCED = {
     "2^63": [2**63],
     "a product": [2**32, 2**32],
     "gigabytes": [10**9],
+    "2^62 beside none": [2**62, 0],
 }
 
 
 @pytest.mark.parametrize("shape", ANNOUNCED.values(), ids=list(ANNOUNCED))
 def test_a_shape_larger_than_its_body_is_refused_with_both_numbers(open_edge: Any, shape: list[int]) -> None:
-    body = _json(shape=shape)
-    elements = np.prod([float(size) for size in shape])
+    body = _json(shape=shape, data=[])
+    elements = np.prod([float(max(size, 1)) for size in shape])
     expected = f"the shapes announce {elements:.0f} elements, the body has {len(body)} bytes"
     assert _refused(open_edge.post(PATH, content=body)) == expected
 
@@ -190,6 +191,56 @@ def test_a_tensor_that_disagrees_with_its_bytes_is_refused(open_edge: Any, chang
     assert _code(open_edge.raw(INFER, request.SerializeToString())) == grpc.StatusCode.INVALID_ARGUMENT
 
 
+OVERFLOWING: Mapping[str, list[int]] = {
+    "2^62": [2**62],
+    "2^62 beside none": [2**62, 0],
+    "-2^62": [-(2**62)],
+    "-2^63": [-(2**63)],
+    "a product of 2^64": [2**32, 2**32],
+    "a product of 2^64 in three": [2**31, 2**31, 4],
+    "a product of 2^66 in sixty-six": [2] * 66,
+    "a product of negatives": [-2, -2, 1],
+}
+
+
+@pytest.mark.parametrize("shape", OVERFLOWING.values(), ids=list(OVERFLOWING))
+@pytest.mark.parametrize("written", ["packed", "one by one", "in pieces"])
+def test_a_shape_whose_bytes_overflow_to_none_is_refused(open_edge: Any, shape: list[int], written: str) -> None:
+    for before, after in (([], []), ([[2]], []), ([], [[2]]), ([[2]], [[3, 4]])):
+        request = b"".join(_tensor_of(one, written) for one in [*before, shape, *after])
+        refused = open_edge.raw(INFER, _field(1, b"sum") + request + _field(7, b""))
+        assert _code(refused) == grpc.StatusCode.INVALID_ARGUMENT
+        assert refused.details().startswith("the shapes announce ")
+
+
+HIDING: Mapping[str, bytes] = {
+    # Who goes by a field's number alone takes the next bytes for its text.
+    "behind a number that looks like sizes": b"\x18\x01",
+    "behind a name that is a number": b"\x08\x0d",
+    "behind a field of a long number": b"\xf8\xff\xff\xff\x0f\x01",
+    "behind eight bytes": b"\x79" + b"\x0a" * 8,
+    "behind four bytes": b"\x7d" + b"\x0a" * 4,
+}
+
+
+@pytest.mark.parametrize("before", HIDING.values(), ids=list(HIDING))
+def test_a_shape_cannot_be_hidden(open_edge: Any, before: bytes) -> None:
+    named = _field(1, b"numbers") + _field(2, b"FP32")
+    for tensor in (named + before + _shape_of([2**62]), before + named + _long_tag(3) + _shape_of([2**62])[1:]):
+        request = _field(1, b"sum") + _field(5, tensor) + _field(7, b"")
+        assert len(service_pb2.ModelInferRequest.FromString(request).inputs[0].shape) >= 1
+        assert _code(open_edge.raw(INFER, request)) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_what_no_field_begins_with_is_no_message(open_edge: Any) -> None:
+    for end in (b"\x0b", b"\x0e", b"\x00", b"\x0a\xff", b"\xff" * 12):
+        refused = open_edge.raw(INFER, _request().SerializeToString() + end)
+        assert (_code(refused), refused.details()) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "the message is none that this call takes",
+        )
+
+
 @pytest.mark.parametrize("name", ["", "../sum", "..", "sum/../other", "%2e%2e", "sum\n", "süm", "x" * 1000])
 def test_a_name_of_no_model_is_not_found(open_edge: Any, name: str) -> None:
     assert _code(open_edge.raw(INFER, _request(name).SerializeToString())) == grpc.StatusCode.NOT_FOUND
@@ -271,6 +322,36 @@ def _request(model: str = "sum") -> Any:
     request = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[RAW])
     request.inputs.add(name="numbers", datatype="FP32", shape=[2])
     return request
+
+
+def _tensor_of(shape: list[int], written: str = "packed") -> bytes:
+    """As a client may write it by hand: of all three protobuf makes the same."""
+    sizes = {
+        "packed": _shape_of(shape),
+        "one by one": b"".join(b"\x18" + _varint(size) for size in shape),
+        "in pieces": b"".join(_shape_of([size]) for size in shape),
+    }
+    return _field(5, _field(1, b"numbers") + _field(2, b"FP32") + sizes[written])
+
+
+def _shape_of(shape: list[int]) -> bytes:
+    return _field(3, b"".join(map(_varint, shape)))
+
+
+def _long_tag(number: int) -> bytes:
+    """Of a field with a length, in more bytes than it needs."""
+    return bytes([number << 3 | 2 | 128, 128, 0])
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _varint(number: int) -> bytes:
+    number, encoded = number % 2**64, b""
+    while number >= 128:
+        number, encoded = number >> 7, encoded + bytes([number & 127 | 128])
+    return encoded + bytes([number])
 
 
 def _code(answer: grpc.RpcError | bytes) -> grpc.StatusCode | None:

@@ -83,6 +83,19 @@ def test_a_name_that_is_said_twice_is_read_as_triton_reads_it(keyed: Any) -> Non
             assert answer.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
+def test_a_name_behind_a_field_of_another_type_is_read_as_triton_reads_it(keyed: Any) -> None:
+    # Who goes by a field's number alone takes the number for a length, passes over "other", and finds "sum" again.
+    passed_over = b"\x0a\x05other\x7a\x05"
+    hidden = b"\x08" + bytes([len(passed_over)]) + passed_over + b"\x0a\x03sum"
+    request = _request("sum") + hidden
+    assert service_pb2.ModelInferRequest.FromString(request).model_name == "other"
+    answer = keyed.caller("acme").raw(INFER, request)
+    assert (answer.code(), answer.details()) == (
+        grpc.StatusCode.PERMISSION_DENIED,
+        "this tenant may not call that model",
+    )
+
+
 def test_a_name_that_cannot_be_read_is_nobodys(keyed: Any) -> None:
     acme = keyed.caller("acme")
     for request in (b"", b"\xff\xff\xff", b"\x0a\xff\x01x", b"\x0a\x03\xff\xfe\xfd"):

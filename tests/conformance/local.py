@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -14,7 +13,7 @@ from conch.edge.edge import Edge
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
 from conch.stack.envoy import fronting
 from conch.stack.serving import Server as Triton
-from conch.stack.serving import serving_repositories
+from conch.stack.serving import free_ports, serving_repositories
 from gateway.addresses import Addresses
 from gateway.app import Gateway
 from gateway.settings import Settings
@@ -87,12 +86,7 @@ def _gateway(triton: Triton) -> Iterator[Addresses]:
 
 
 def _edge(folder: Path, triton: Triton, gateway: Addresses) -> Edge:
-    listening = Listening(*(Address(HOST, port) for port in _free_ports(4)))
+    listening = Listening(*(Address(HOST, port) for port in free_ports(4)))
     server = TritonServer(*(Address.parse(address) for address in (triton.grpc, triton.http, triton.metrics)))
     upstreams = Upstreams([server], Address.parse(gateway.grpc), Address.parse(gateway.http), pings=True)
     return Edge(EdgeSettings(listening, upstreams, workers=1), folder / "edge", folder / "tenants.toml")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        return [held.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in range(count)]

@@ -5,7 +5,6 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from conch.contracts.specs import DataType
 from conch.edge.edge import Edge
 from conch.edge.settings import Address, EdgeSettings, Limits, Listening, Tls, TritonServer, Upstreams
 from conch.stack.envoy import RunningEdge, fronting
-from conch.stack.serving import Server, serving_repositories
+from conch.stack.serving import Server, free_ports, serving_repositories
 
 MODELS = Path(__file__).with_name("edge_models.py")
 HOST = "127.0.0.1"
@@ -316,11 +315,6 @@ def gateway() -> Iterator[StandIn]:
 
 def as_upstream(server: Server) -> TritonServer:
     return TritonServer(Address.parse(server.grpc), Address.parse(server.http), Address.parse(server.metrics))
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        return [held.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in range(count)]
 
 
 def new_edge(

@@ -22,6 +22,9 @@ from gateway.embedding import TextEmbedding
 from gateway.health import Health, ModelHealth
 from gateway.http.face import http_face
 from gateway.limits import Limits
+from gateway.listening.bounds import Bounds
+from gateway.listening.endpointing import Endpointing
+from gateway.listening.listening import Listening
 from gateway.metrics import Metrics
 from gateway.observed import ObservedInference
 from gateway.permitted import PermittedInference
@@ -57,15 +60,19 @@ class Gateway:
             metrics,
             Admission(settings.max_calls),
             {"Transcribe": Admission(settings.max_transcriptions, "transcriptions")},
+            {"Listen": Admission(settings.max_listen_sessions, "sessions")},
             self._spans,
         )
+        understanding = CommandUnderstanding(permitted, limits, timed=metrics.stage)
+        self._listening = _listening(settings, permitted, understanding, limits, metrics)
         use_cases = UseCases(
             Transcription(permitted, limits, metrics, in_flight=settings.transcription_in_flight),
-            CommandUnderstanding(permitted, limits, timed=metrics.stage),
+            understanding,
             Speaking(permitted, limits),
             TextEmbedding(permitted, limits),
             Catalogue(observed),
             AnyModel(permitted, keep_s=settings.metadata_keep_s),
+            self._listening,
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
@@ -111,6 +118,7 @@ class Gateway:
             await stop.wait()
             logger.info("draining notice_s=%s grace_s=%s", settings.drain_notice_s, settings.drain_grace_s)
             self._health.drain()
+            self._listening.drain()
             await asyncio.sleep(settings.drain_notice_s)
             self._http.should_exit = True
             await self._grpc.stop(settings.drain_grace_s)
@@ -169,6 +177,29 @@ def _limits(settings: Settings) -> Limits:
         prompt_bytes=settings.max_prompt_bytes,
         infer_bytes=settings.max_infer_bytes,
         infer_rows=settings.max_infer_rows,
+    )
+
+
+def _listening(
+    settings: Settings, inference: Inference, understanding: CommandUnderstanding, limits: Limits, metrics: Metrics
+) -> Listening:
+    return Listening(
+        inference,
+        understanding,
+        limits,
+        metrics,
+        bounds=Bounds(
+            buffer_s=settings.listen_buffer_s,
+            stall_s=settings.listen_stall_s,
+            idle_s=settings.listen_idle_s,
+            answer_s=settings.listen_answer_s,
+            partial_every_s=settings.listen_partial_every_s,
+        ),
+        endpointing=Endpointing(
+            pre_roll_s=settings.listen_pre_roll_s,
+            silence_s=settings.listen_silence_s,
+            longest_s=settings.listen_longest_s,
+        ),
     )
 
 

@@ -29,6 +29,13 @@ class Metrics:
         self._audio_seconds = self._made(metrics.AUDIO_SECONDS)
         self._refused = self._made(metrics.ADMISSION_REFUSED)
         self._running = self._made(metrics.CALLS_RUNNING)
+        self._sessions = self._made(metrics.LISTEN_SESSIONS)
+        self._buffered_seconds = self._made(metrics.LISTEN_BUFFERED_SECONDS)
+        self._utterances = self._made(metrics.LISTEN_UTTERANCES)
+        self._final_seconds = self._made(metrics.LISTEN_FINAL_SECONDS)
+        self._partials = self._made(metrics.LISTEN_PARTIALS)
+        self._audio_refused = self._made(metrics.LISTEN_REFUSED)
+        self._gap_seconds = self._made(metrics.LISTEN_GAP_SECONDS)
         self._tenants = TenantLabels()
 
     def started(self) -> None:
@@ -54,6 +61,30 @@ class Metrics:
 
     def transcribed(self, tenant: str, audio_s: float) -> None:
         self._audio_seconds.labels(self._tenants.of(tenant)).inc(audio_s)
+
+    def session_opened(self) -> None:
+        self._sessions.inc()
+
+    def session_closed(self) -> None:
+        self._sessions.dec()
+
+    def utterance_ended(self, tenant: str, ending: str) -> None:
+        self._utterances.labels(self._tenants.of(tenant), ending).inc()
+
+    def utterance_decided(self, tenant: str, seconds: float) -> None:
+        self._final_seconds.labels(self._tenants.of(tenant)).observe(seconds)
+
+    def partial(self, tenant: str, outcome: str) -> None:
+        self._partials.labels(self._tenants.of(tenant), outcome).inc()
+
+    def audio_refused(self, tenant: str, reason: str) -> None:
+        self._audio_refused.labels(self._tenants.of(tenant), reason).inc()
+
+    def gap(self, tenant: str, seconds: float) -> None:
+        self._gap_seconds.labels(self._tenants.of(tenant)).inc(seconds)
+
+    def buffered(self, more_s: float) -> None:
+        self._buffered_seconds.inc(more_s)
 
     def exposition(self) -> bytes:
         registry = self._registry

@@ -6,6 +6,7 @@ The faces bring identity and deadline in, and put errors into their own words (r
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ class Deadlines:
     rerank_s: float = 30.0
     models_s: float = 10.0
     infer_s: float = 60.0
+    listen_s: float = math.inf
+    """A session lives as long as its stream."""
 
     def of(self, method: str) -> float:
         by_method = {
@@ -42,6 +45,7 @@ class Deadlines:
             "Rerank": self.rerank_s,
             "Models": self.models_s,
             "Infer": self.infer_s,
+            "Listen": self.listen_s,
         }
         return by_method[method]
 
@@ -53,6 +57,8 @@ class Reception:
     all_calls: Admission
     calls: Mapping[str, Admission] = field(default_factory=dict)
     """By method, beside `all_calls`: those that cost more than others."""
+    apart: Mapping[str, Admission] = field(default_factory=dict)
+    """By method, in place of `all_calls`: those that last for hours and cost little."""
     spans: Spans = field(default_factory=NoSpans)
     arriving: Admission = field(default_factory=lambda: Admission(256, "arriving calls"))
     """Calls that do not run yet, since their callers still send."""
@@ -110,4 +116,6 @@ class Reception:
         return self.spans.start(method, identity.traceparent, kind="server", attributes=attributes)
 
     def _admissions(self, method: str) -> list[Admission]:
+        if method in self.apart:
+            return [self.apart[method]]
         return [self.all_calls, self.calls[method]] if method in self.calls else [self.all_calls]

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     max_transcriptions: int = Field(default=8, ge=1)
     """Of these, transcriptions."""
 
+    max_listen_sessions: int = Field(default=1024, ge=1)
+    """Listen streams open at once, beside the calls above; the next one is told to come back."""
+
     transcription_in_flight: int = Field(default=4, ge=1)
     """Pieces of one recording that are with the recogniser at once."""
 
@@ -75,6 +78,30 @@ class Settings(BaseSettings):
 
     infer_deadline_s: float = Field(default=60.0, gt=0)
     """Of a call of any model whose caller sets none."""
+
+    listen_pre_roll_s: float = Field(default=0.4, ge=0.3, le=0.5)
+    """Of a live utterance, kept before its first sound."""
+
+    listen_silence_s: float = Field(default=0.7, ge=0.3, le=5.0)
+    """Ends an utterance; it passes before every decision."""
+
+    listen_longest_s: float = Field(default=20.0, ge=2.0, le=28.0)
+    """Of an utterance; one that goes on is cut where it is quietest."""
+
+    listen_stall_s: float = Field(default=3.0, gt=0)
+    """Without audio while somebody speaks: the utterance ends."""
+
+    listen_idle_s: float = Field(default=300.0, gt=0)
+    """Without audio: the session ends."""
+
+    listen_answer_s: float = Field(default=10.0, gt=0)
+    """In which a question of ours must be answered."""
+
+    listen_buffer_s: float = Field(default=10.0, ge=1.0)
+    """Of a session's audio that was received and not heard yet; then its caller is not read from."""
+
+    listen_partial_every_s: float = Field(default=0.6, gt=0)
+    """Of new audio, before the next partial text."""
 
     metadata_keep_s: float = Field(default=5.0, ge=0)
     """How long a model's metadata is believed, before it is read again."""

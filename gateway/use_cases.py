@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.any_model import AnyModel
 from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
+from gateway.listening.listening import Listening
 from gateway.speaking import Speaking
 from gateway.transcription import Transcription
 from gateway.understanding import CommandUnderstanding
@@ -18,3 +19,4 @@ class UseCases:
     embedding: TextEmbedding
     catalogue: Catalogue
     any_model: AnyModel
+    listening: Listening

@@ -83,6 +83,37 @@ ADMISSION_REFUSED = Metric(
     ("limit", "tenant"),
 )
 CALLS_RUNNING = Metric("conch_calls_running", Kind.GAUGE, "Calls that are running now.")
+LISTEN_SESSIONS = Metric("conch_listen_sessions", Kind.GAUGE, "Listen sessions that are open now.")
+LISTEN_BUFFERED_SECONDS = Metric(
+    "conch_listen_buffered_seconds", Kind.GAUGE, "Seconds of audio that open sessions hold in memory."
+)
+LISTEN_UTTERANCES = Metric(
+    "conch_listen_utterances_total",
+    Kind.COUNTER,
+    "Utterances heard in Listen sessions, by why they ended: endpoint, too_long, stalled or closed.",
+    ("tenant", "ending"),
+)
+LISTEN_FINAL_SECONDS = Metric(
+    "conch_listen_final_seconds",
+    Kind.HISTOGRAM,
+    "Seconds from the endpoint of an utterance, which is a set silence after its last word, to its last event.",
+    ("tenant",),
+)
+LISTEN_PARTIALS = Metric(
+    "conch_listen_partials_total",
+    Kind.COUNTER,
+    "Partial texts, by what became of them: sent, late, failed, or behind, where no time was left to ask for one.",
+    ("tenant", "outcome"),
+)
+LISTEN_REFUSED = Metric(
+    "conch_listen_refused_total",
+    Kind.COUNTER,
+    "Chunks that were not heard whole, by reason: message, chunk, offset, duplicate or overlap.",
+    ("tenant", "reason"),
+)
+LISTEN_GAP_SECONDS = Metric(
+    "conch_listen_gap_seconds_total", Kind.COUNTER, "Seconds of audio that never came.", ("tenant",)
+)
 SCRAPE_UP = Metric(
     "conch_scrape_up",
     Kind.GAUGE,
@@ -103,6 +134,13 @@ ALL = (
     AUDIO_SECONDS,
     ADMISSION_REFUSED,
     CALLS_RUNNING,
+    LISTEN_SESSIONS,
+    LISTEN_BUFFERED_SECONDS,
+    LISTEN_UTTERANCES,
+    LISTEN_FINAL_SECONDS,
+    LISTEN_PARTIALS,
+    LISTEN_REFUSED,
+    LISTEN_GAP_SECONDS,
     SCRAPE_UP,
 )
 

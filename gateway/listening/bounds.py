@@ -31,5 +31,5 @@ class Bounds:
     """In which a question of ours must be answered."""
     ack_s: float = 0.5
     """Between two acks, where there is something to tell."""
-    tick_s: float = 0.1
+    tick_s: float = 0.25
     """Between two looks at the clock."""

@@ -57,8 +57,8 @@ class Decided:
     command: Command
     action: str
     reason: str
-    contacts: tuple[str, ...]
     reply: str
+    """What to say back; empty where there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,11 @@ from gateway.rpc.answering import answered
 class Malformed:
     size: int
 
+    def error(self, method: str) -> InvalidRequest:
+        return InvalidRequest(
+            f"the request of {self.size} bytes is no message of {method}: it is damaged, or a text in it is not UTF-8"
+        )
+
 
 class MalformedRequests(grpc.aio.ServerInterceptor):
     """For the services named; others keep gRPC's own way."""
@@ -38,6 +43,9 @@ class MalformedRequests(grpc.aio.ServerInterceptor):
         service, _, method = handler_call_details.method.strip("/").partition("/")
         if handler is None or service not in self._services:
             return handler
+        if handler.request_streaming:
+            # Such a method says itself what it makes of one damaged message among many.
+            return handler._replace(request_deserializer=_tolerant(handler.request_deserializer))
         kind = "unary_stream" if handler.response_streaming else "unary_unary"
         behaviour = self._refusing(method, getattr(handler, kind))
         return handler._replace(request_deserializer=_tolerant(handler.request_deserializer), **{kind: behaviour})
@@ -52,9 +60,7 @@ class MalformedRequests(grpc.aio.ServerInterceptor):
 
 
 async def _refuse(request: Malformed, method: str, call: Call) -> None:
-    raise InvalidRequest(
-        f"the request of {request.size} bytes is no message of {method}: it is damaged, or a text in it is not UTF-8"
-    )
+    raise request.error(method)
 
 
 def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -1,31 +1,36 @@
 """conch.voice.v1.Voice: convert, call, convert."""
 
+import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 from conch.commands.contacts import Contact
-from conch.contracts.errors import InvalidRequest
+from conch.contracts.errors import DeadlineExceeded, InvalidRequest
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
 from conch.contracts.pb.voice.v1.voice_pb2_grpc import VoiceServicer
 from conch.contracts.voice import (
     AudioInfo,
     Progress,
-    Scores,
     Segment,
     TranscriptEvent,
     TranscriptSummary,
     Understood,
-    Word,
 )
 from gateway.calls import Call
 from gateway.limits import Limits
+from gateway.listening.events import Event
 from gateway.reception import Reception
 from gateway.recognition import Expectation
 from gateway.rpc.answering import Context, answered
+from gateway.rpc.listen import chunks_in, listen_event, opening_in
+from gateway.rpc.scores import to_scores, to_word
 from gateway.use_cases import UseCases
+
+OPEN_WITHIN_S = 10.0
+"""A stream that says nothing holds a session's place no longer."""
 
 Write = Callable[[Any], Awaitable[None]]
 
@@ -44,6 +49,9 @@ class Voice(VoiceServicer):
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> None:
         await answered(self._reception, "Speak", context, partial(self._speak, request, context.write))
+
+    async def Listen(self, request_iterator: AsyncIterator[Any], context: Context) -> None:
+        await answered(self._reception, "Listen", context, partial(self._listen, request_iterator, context.write))
 
     async def _transcribe(self, request: pb.TranscribeRequest, write: Write, call: Call) -> None:
         self._limits.check_audio_bytes(len(request.audio))
@@ -71,6 +79,17 @@ class Voice(VoiceServicer):
         async with aclosing(sentences):
             async for sentence in sentences:
                 await write(pb.SpeakReply(pcm16=sentence.pcm16, sample_rate=sentence.sample_rate))
+
+    async def _listen(self, requests: AsyncIterator[Any], write: Write, call: Call) -> None:
+        async def tell(event: Event) -> None:
+            await write(listen_event(event))
+
+        try:
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                opening = await opening_in(requests)
+        except TimeoutError:
+            raise DeadlineExceeded(f"no open came within {OPEN_WITHIN_S:g} s") from None
+        await self._use_cases.listening.listen(opening, chunks_in(requests), tell, call)
 
 
 def to_event(event: TranscriptEvent) -> pb.TranscribeReply:
@@ -101,7 +120,7 @@ def to_reply(understood: Understood) -> pb.UnderstandReply:
         contacts=understood.contacts,
         team=understood.team,
         place=understood.place,
-        recognition=None if understood.recognition is None else _to_scores(understood.recognition),
+        recognition=None if understood.recognition is None else to_scores(understood.recognition),
         stages=[pb.Stage(name=stage.name, ms=stage.ms) for stage in understood.stages],
     )
 
@@ -112,20 +131,6 @@ def _to_segment(segment: Segment) -> pb.Segment:
         end_s=segment.end_s,
         text=segment.text,
         language=segment.language,
-        scores=_to_scores(segment.scores),
-        words=[_to_word(word) for word in segment.words],
-    )
-
-
-def _to_word(word: Word) -> pb.Word:
-    return pb.Word(text=word.text, start_s=word.start_s, end_s=word.end_s, probability=word.probability)
-
-
-def _to_scores(scores: Scores) -> pb.Scores:
-    return pb.Scores(
-        avg_logprob=scores.avg_logprob,
-        no_speech_prob=scores.no_speech_prob,
-        compression_ratio=scores.compression_ratio,
-        speech_s=scores.speech_s,
-        language_probability=scores.language_probability,
+        scores=to_scores(segment.scores),
+        words=[to_word(word) for word in segment.words],
     )

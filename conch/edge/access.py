@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from conch.edge.discovery import type_url
+from conch.edge.route import LUA, Route
 from conch.edge.tenants import Tenant
 
-Route = Mapping[str, Any]
-_LUA = type_url("envoy.extensions.filters.http.lua.v3.LuaPerRoute")
-NOT_LOOKED_INTO = {"@type": _LUA, "disabled": True}
+NOT_LOOKED_INTO = {"@type": type_url(LUA), "disabled": True}
 
 
 def looked_into_for_its_model(route: Route, tenant: Tenant) -> Route:
@@ -35,5 +34,5 @@ def _models(tenant: Tenant) -> Mapping[str, Any]:
 
 def _looked_into(route: Route, context: Mapping[str, Any]) -> Route:
     """Of a sized route: it has the whole body."""
-    lua = {"@type": _LUA, "name": "grpc", "filter_context": context}
+    lua = {"@type": type_url(LUA), "name": "grpc", "filter_context": context}
     return {**route, "typed_per_filter_config": {**route["typed_per_filter_config"], "grpc": lua}}

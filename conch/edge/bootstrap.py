@@ -11,8 +11,10 @@ from conch.edge.certificates import transport_socket
 from conch.edge.clusters import ALL_METRICS_PATH, OTLP, socket_address
 from conch.edge.discovery import type_url
 from conch.edge.files import EdgeFiles
+from conch.edge.kserve_routes import PACKED_TOO_LARGE
 from conch.edge.refusals import openai_bodies
-from conch.edge.routes import PACKED_TOO_LARGE, SMALL_BYTES, too_large_text
+from conch.edge.route import SMALL_BYTES
+from conch.edge.routes import too_large_text
 from conch.edge.settings import EdgeSettings
 
 

@@ -29,14 +29,20 @@ Key = Annotated[
 
 
 @contextmanager
+def needing_a_stack() -> Iterator[None]:
+    """Exits 3 where none runs."""
+    try:
+        yield
+    except NoStack as error:
+        err.print(error.message, markup=False, soft_wrap=True)
+        raise typer.Exit(NO_STACK) from None
+
+
+@contextmanager
 def connected(state: Path | None, key: str = "") -> Iterator[Client]:
     """A client of the stack in `state`, through its edge; exits 3 where none runs and 1 on any of our errors."""
-    with reporting_errors():
-        try:
-            stack = running_stack(state)
-        except NoStack as error:
-            err.print(error.message, markup=False, soft_wrap=True)
-            raise typer.Exit(NO_STACK) from None
+    with reporting_errors(), needing_a_stack():
+        stack = running_stack(state)
         if "gateway" not in stack.services:
             raise Unavailable("the stack runs without a gateway; start it without --only, or with --only gateway")
         with Client(_address(stack, StateFolder(state or default_root())), api_key=key) as client:

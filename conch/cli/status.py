@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from conch.cli.connection import State
-from conch.cli.console import NO_STACK, err, out, print_json, reporting_errors
-from conch.stack.state import NoStack, ServiceState, running_stack
+from conch.cli.connection import State, needing_a_stack
+from conch.cli.console import out, print_json, reporting_errors
+from conch.stack.state import ServiceState, running_stack
 
 _STYLES = {ServiceState.READY: "green", ServiceState.FAILED: "red"}
 
@@ -17,12 +17,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One object: ready, pid, services.")] = False,
 ) -> None:
     """Which services run, whether they are ready, and their addresses; exits 3 where no stack runs."""
-    with reporting_errors():
-        try:
-            stack = running_stack(state)
-        except NoStack as error:
-            err.print(error.message, markup=False, soft_wrap=True)
-            raise typer.Exit(NO_STACK) from None
+    with reporting_errors(), needing_a_stack():
+        stack = running_stack(state)
         if as_json:
             print_json(stack.to_json())
             return

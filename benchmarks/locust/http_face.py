@@ -1,4 +1,4 @@
-"""Users of the HTTP face: plain JSON to the gateway, KServe v2's straight to Triton."""
+"""Users of the HTTP face: plain JSON and OpenAI's calls to the gateway, KServe v2's straight to Triton."""
 
 import itertools
 from typing import Any
@@ -28,8 +28,21 @@ class HttpUser(FastHttpUser):
         self._post("/v2/models/intent/infer", {"inputs": [text]})
 
     @task(2)
+    def infer_plainly(self) -> None:
+        self._post("/v1/infer/intent", {"text": next(self.texts)})
+
+    @task(2)
     def embed(self) -> None:
         self._post("/embed", {"texts": [next(self.texts), next(self.texts)]})
+
+    @task(2)
+    def embed_for_openai(self) -> None:
+        asked = {"model": "embedding", "input": [next(self.texts), next(self.texts)], "encoding_format": "base64"}
+        self._post("/v1/embeddings", asked)
+
+    @task(1)
+    def list_models(self) -> None:
+        self.client.get("/v1/models", headers=self.headers, name=f"{self.tenant}: /v1/models")
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         self.client.post(path, json=body, headers=self.headers, name=f"{self.tenant}: {path}")

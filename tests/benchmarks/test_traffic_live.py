@@ -18,7 +18,7 @@ def target() -> Iterator[Target]:
 def test_every_call_of_mixed_traffic_is_answered(target: Target, tmp_path: Path) -> None:
     *lines, all_of_them = ridden("mixed", target, users=4, seconds=3, report=tmp_path)
     assert {line.name.partition(":")[0] for line in lines} == {"acme", "beta"}
-    assert {line.face for line in lines} == {"gRPC", "POST"}
+    assert {line.face for line in lines} - {"GET"} == {"gRPC", "POST"}
     assert all_of_them.requests == sum(line.requests for line in lines) > 0
     assert all_of_them.failures == 0
     assert (tmp_path / "mixed.html").stat().st_size > 1000

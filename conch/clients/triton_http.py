@@ -1,4 +1,4 @@
-"""What the supervisor asks of a Triton over HTTP, with a deadline each: its models, counts, an inference, a load."""
+"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: its models, counts, an inference, a load."""
 
 import json
 from collections.abc import Mapping
@@ -73,6 +73,11 @@ class TritonHttp:
     async def load(self, model: str, deadline_s: float) -> str:
         """Empty when it is loaded, else Triton's reason."""
         reply = await self._ask("POST", f"/v2/repository/models/{model}/load", {}, deadline_s)
+        return "" if reply.is_success else _error_of(reply)
+
+    async def unload(self, model: str, deadline_s: float) -> str:
+        """Empty when Triton has begun to, else its reason."""
+        reply = await self._ask("POST", f"/v2/repository/models/{model}/unload", {}, deadline_s)
         return "" if reply.is_success else _error_of(reply)
 
     async def _json(self, method: str, path: str) -> Any:

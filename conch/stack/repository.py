@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from conch.contracts.errors import Internal, NotFound
+from conch.rollout.folders import Folders
+from conch.rollout.restoring import forget_unfinished, restore
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +70,20 @@ def fill_repository(root: Path, repository: Path, weights: WeightFiles, only: Co
 
 
 def fill_live(repository: Path, live: Path) -> list[str]:
-    """Write `live` anew from `repository` and tell the names in it; call it only while no Triton reads it."""
-    staged = live.with_name(live.name + ".next")
+    """Write `live` anew and tell the names in it; call it only while no Triton reads it.
+
+    From `repository`; of a model that was published or rolled back, as its record says (docs/rollout.md).
+    """
+    staged, old = live.with_name(live.name + ".next"), live.with_name(live.name + ".old")
+    if old.is_dir() and not any((live / MODELS).glob("*/config.pbtxt")):
+        # A start that was ended between the two renames below.
+        shutil.rmtree(live, ignore_errors=True)
+        old.rename(live)
     shutil.rmtree(staged, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     (staged / MODELS).mkdir(parents=True)
     (staged / ENSEMBLES).mkdir()
-    names = []
+    names = set[str]()
     for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
         reason = _unservable(folder)
         if reason is not None:
@@ -81,10 +91,15 @@ def fill_live(repository: Path, live: Path) -> list[str]:
             continue
         shelf = ENSEMBLES if _ENSEMBLE.search((folder / "config.pbtxt").read_text()) else MODELS
         shutil.copytree(folder, staged / shelf / folder.name, copy_function=_link_or_copy, symlinks=True)
-        names.append(folder.name)
-    shutil.rmtree(live, ignore_errors=True)
+        names.add(folder.name)
+    folders = Folders(live.parent)
+    names |= set(restore(folders, staged / MODELS, _link_or_copy))
+    if live.is_dir():
+        live.rename(old)
     staged.rename(live)
-    return names
+    shutil.rmtree(old, ignore_errors=True)
+    forget_unfinished(folders)
+    return sorted(names)
 
 
 def _unservable(folder: Path) -> str | None:

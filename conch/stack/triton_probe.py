@@ -17,6 +17,7 @@ from typing import Any
 
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.contracts.specs import PIPER, VAD, VAD_WINDOW, WHISPER
+from conch.rollout.versions import is_candidate
 from conch.stack.failures import Failures, Patience
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Hopeless, NotYet, Probe, Sick
@@ -108,7 +109,7 @@ class TritonProbe(Probe):
 
     async def look(self) -> None:
         self._stubs.end_retired(self._clock())
-        self._dead |= self._stubs.dead_models()
+        self._dead |= {model for model in self._stubs.dead_models() if not is_candidate(model)}
         for model in sorted(self._dead):
             raise SickModel(model, "has lost its python stub")
         if self._clock() - self._asked_at < ASK_EVERY_S:
@@ -171,6 +172,8 @@ class TritonProbe(Probe):
         """Watch the models that Triton calls ready, but for ensembles: those are as well as their steps."""
         ready: set[str] = set()
         for model in await triton.models():
+            if is_candidate(model.name):
+                continue  # whoever tries it out answers for it
             if model.state == "READY":
                 ready.add(model.name)
             elif model.state == "LOADING":

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from conch.contracts.keys import ADDRESS_VARIABLE
+from conch.rollout.folders import Folders
+from conch.rollout.lock import holding
+from conch.rollout.restoring import sweep_candidates
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.repository import ENSEMBLES, MODELS, checkout, fill_live, fill_repository
 from conch.stack.service import Hopeless, Launch, Probe, Service, Site
@@ -32,14 +35,16 @@ class Triton(Service):
         """Checked weights and the checkout's models into `repository/`, all that is there into `live/`."""
         weights = verified_weights()
         fill_repository(checkout(), site.folder.repository, weights)
-        if not fill_live(site.folder.repository, site.folder.root / "live"):
-            raise Hopeless(f"there is no model in {site.folder.repository}")
+        with holding(Folders(site.folder.root).lock):
+            if not fill_live(site.folder.repository, site.folder.root / "live"):
+                raise Hopeless(f"there is no model in {site.folder.repository}")
         TritonInstallation.prepare(self._backends(site))
 
     def launch(self, site: Site) -> Launch:
         installation = TritonInstallation.prepare(self._backends(site))
         addresses = TritonAddresses(**site.addresses[self.name])
         live = site.folder.root / "live"
+        sweep_candidates(Folders(site.folder.root))
         command = installation.command(
             [live / MODELS, live / ENSEMBLES],
             addresses,

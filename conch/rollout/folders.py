@@ -1,0 +1,82 @@
+"""Where publishing keeps what, in a state folder.
+
+live/models/<model>/<n>/      what Triton reads; written here and by the stack's start alone
+live/.staging/                versions on their way in, and on their way out
+rollout/lock                  who publishes now
+rollout/journal.jsonl         what was done
+rollout/pending.json          the publishing that has begun and not ended
+rollout/records/<model>.json  versions, champion
+rollout/configs/<model>/<n>/  each version's config.pbtxt and configs/, as they came
+rollout/quarantine/           refused versions
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from conch.rollout.durable import remove_folder, write_json
+from conch.rollout.journal import Journal
+from conch.rollout.quarantine import Quarantine
+from conch.rollout.record import Records
+from conch.rollout.versions import is_candidate, version_folders
+
+CONFIG = "config.pbtxt"
+CONFIGS = "configs"
+"""Beside config.pbtxt: those for other devices, of which a server may be told to take one."""
+PROBES = "probes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    model: str
+    version: int
+
+
+class Folders:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.live_models = root / "live/models"
+        self.staging = root / "live/.staging"
+        self.repository = root / "repository"
+        self.rollout = root / "rollout"
+        self.lock = self.rollout / "lock"
+        self.journal = Journal(self.rollout / "journal.jsonl")
+        self.quarantine = Quarantine(self.rollout / "quarantine")
+        self.records = Records(self.rollout / "records")
+
+    def version(self, model: str, version: int) -> Path:
+        return self.live_models / model / str(version)
+
+    def configs(self, model: str, version: int) -> Path:
+        return self.rollout / "configs" / model / str(version)
+
+    def live_versions(self, model: str) -> list[int]:
+        folder = self.live_models / model
+        return version_folders([path.name for path in folder.iterdir()]) if folder.is_dir() else []
+
+    def candidates(self) -> list[Path]:
+        return [path for path in self.live_models.glob("*") if is_candidate(path.name)]
+
+    def remove(self, folder: Path) -> None:
+        remove_folder(folder, self.staging)
+
+    def clear_staging(self) -> None:
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    def begin(self, pending: Pending) -> None:
+        write_json(self._pending, {"model": pending.model, "version": pending.version})
+
+    def end(self) -> None:
+        self.clear_staging()
+        self._pending.unlink(missing_ok=True)
+
+    def pending(self) -> Pending | None:
+        try:
+            return Pending(**json.loads(self._pending.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    @property
+    def _pending(self) -> Path:
+        return self.rollout / "pending.json"

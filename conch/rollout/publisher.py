@@ -1,0 +1,211 @@
+"""Put a version live, or go back to one: by these steps and no others.
+
+    stage → check → try out under another name → rename into live/ → serve [old, new] → record it
+
+Until the record is written the old version is what there is; whatever ends a step before, `recover` brings that back.
+"""
+
+import contextlib
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from conch.contracts.errors import ConchError, InvalidRequest, NotFound
+from conch.rollout.adoption import adopt
+from conch.rollout.checks import check, read_config
+from conch.rollout.durable import move_folder
+from conch.rollout.folders import CONFIG, Folders, Pending
+from conch.rollout.journal import now
+from conch.rollout.live_config import write_live_config
+from conch.rollout.lock import holding
+from conch.rollout.probes import probes_of
+from conch.rollout.quarantine import QuarantinedVersion
+from conch.rollout.record import ModelRecord
+from conch.rollout.recovery import recover
+from conch.rollout.refusals import Quarantined, RefusedVersion
+from conch.rollout.server import ModelServer
+from conch.rollout.source import Source
+from conch.rollout.staging import StagedVersion, stage
+from conch.rollout.trying_out import Deadlines, Reached, TryingOut
+from conch.rollout.versions import model_name
+
+logger = logging.getLogger(__name__)
+
+KEEP = 2
+"""Versions of a model that are loaded: the champion, and the one before it, warm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What somebody asks to be published."""
+
+    model: str
+    path: Path
+    note: str = ""
+    version: int | None = None
+    """None: the number its folder is named for, where that is a new one, else the next."""
+    again: bool = False
+    """Though the same files have been refused."""
+
+
+class Publisher:
+    def __init__(
+        self,
+        folders: Folders,
+        server: ModelServer,
+        *,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        reached: Reached = lambda step: None,
+    ) -> None:
+        self._folders = folders
+        self._server = server
+        self._deadlines = deadlines
+        self._reached = reached
+        self._trying_out = TryingOut(folders, server, deadlines, reached)
+
+    async def recover(self) -> None:
+        """Finish or clean what a publisher that is gone has left."""
+        with holding(self._folders.lock):
+            await self._recover()
+
+    async def publish(self, wanted: Publication) -> ModelRecord:
+        """Raises RefusedVersion, Quarantined or Busy; the champion has not stopped answering then."""
+        model = model_name(wanted.model)
+        with holding(self._folders.lock):
+            await self._recover()
+            source = Source.read(wanted.path)
+            record = await adopt(self._folders, self._server, model)
+            version = _number(wanted, source, record)
+            mark = source.fingerprint
+            self._refuse_again(wanted, mark)
+            self._folders.begin(Pending(model, version))
+            try:
+                return await self._take_in(wanted, source, record, version)
+            except RefusedVersion as refused:
+                self._put_in_quarantine(model, version, mark, refused)
+                await self._undo()
+                raise
+            except ConchError as error:
+                self._folders.journal.append("failed", model, version, reason=error.message)
+                await self._undo()
+                raise
+
+    async def roll_back(self, model: str, version: int | None = None) -> ModelRecord:
+        """To the champion before, or to any version that is known; at once where it is still loaded."""
+        with holding(self._folders.lock):
+            await self._recover()
+            record = self._folders.records.read(model_name(model))
+            if record is None:
+                raise NotFound(f"nothing was ever published of model {model}")
+            target = record.target(version)
+            if target == record.champion:
+                raise InvalidRequest(f"version {target} of model {model} is the champion already")
+            self._folders.begin(Pending(model, target))
+            try:
+                return await self._return_to(record, target)
+            except ConchError as error:
+                self._folders.journal.append("failed", model, target, reason=error.message)
+                await self._undo()
+                raise
+
+    async def _take_in(
+        self, wanted: Publication, source: Source, record: ModelRecord | None, version: int
+    ) -> ModelRecord:
+        folders, model = self._folders, wanted.model
+        own = folders.configs(model, record.champion) if record else None
+        staged = stage(folders, source, model, version, own)
+        self._reached("staged")
+        check(staged, folders.version(model, record.champion) if record else None, own)
+        self._reached("checked")
+        evidence = await self._trying_out.try_out(model, version, staged.data, staged.own)
+        self._place(staged)
+        self._reached("placed")
+        promoted = record.promoted(version, KEEP) if record else _first(model, version)
+        await self._serve(replace(promoted, serving=(*(record.serving if record else ()), version)))
+        await self._probe(model, version)
+        written = folders.records.write(promoted)
+        self._reached("recorded")
+        before = record.champion if record else None
+        folders.journal.append("promoted", model, version, before=before, note=wanted.note, **asdict(evidence))
+        self._reached("journaled")
+        if record is not None and written.serving != (*record.serving, version):
+            await self._serve(written)
+        folders.end()
+        return written
+
+    async def _return_to(self, record: ModelRecord, target: int) -> ModelRecord:
+        folders, model = self._folders, record.model
+        loaded = target in (await self._server.ready()).get(model, ())
+        returned = record.rolled_back(target)
+        if not loaded:
+            await self._trying_out.try_out(
+                model, target, folders.version(model, target), folders.configs(model, target)
+            )
+            await self._serve(replace(returned, serving=tuple(sorted({*record.serving, target}))))
+        await self._serve(returned)
+        written = folders.records.write(returned)
+        self._reached("recorded")
+        folders.journal.append("rolled back", model, target, before=record.champion, loaded=loaded)
+        folders.end()
+        return written
+
+    def _place(self, staged: StagedVersion) -> None:
+        own = self._folders.configs(staged.model, staged.version)
+        self._folders.remove(own)
+        move_folder(staged.own, own)
+        move_folder(staged.data, self._folders.version(staged.model, staged.version))
+
+    async def _serve(self, record: ModelRecord) -> None:
+        """What `record` says, with the champion's config."""
+        own, live = self._folders.configs(record.model, record.champion), self._folders.live_models / record.model
+        write_live_config(own, live, record.model, record.serving)
+        self._reached("configured")
+        await self._server.load(record.model, self._deadlines.load_s)
+        self._reached("loaded")
+
+    async def _probe(self, model: str, version: int) -> None:
+        own = self._folders.configs(model, version)
+        probes = probes_of(read_config(own / CONFIG), own, self._folders.version(model, version))
+        await self._trying_out.probe(model, version, probes)
+
+    def _refuse_again(self, wanted: Publication, mark: str) -> None:
+        before = self._folders.quarantine.find(wanted.model, mark)
+        if before is None:
+            return
+        if not wanted.again:
+            raise Quarantined(f"these files were refused at {before.at} and have not changed: {before.reason}")
+        self._folders.quarantine.forget(wanted.model, mark)
+
+    def _put_in_quarantine(self, model: str, version: int, mark: str, refused: RefusedVersion) -> None:
+        at: datetime = now()
+        self._folders.quarantine.add(
+            QuarantinedVersion(model, version, mark, refused.message, at.isoformat(timespec="seconds"))
+        )
+        self._folders.journal.append("refused", model, version, reason=refused.message, fingerprint=mark)
+
+    async def _recover(self) -> None:
+        pending = self._folders.pending()
+        if await recover(self._folders, self._server, self._deadlines) and pending is not None:
+            record = self._folders.records.read(pending.model)
+            finished = record is not None and pending.version in record.known
+            self._folders.journal.append("recovered", pending.model, pending.version, finished=finished)
+
+    async def _undo(self) -> None:
+        """What cannot be undone now, the next publisher undoes."""
+        with contextlib.suppress(ConchError):
+            await recover(self._folders, self._server, self._deadlines)
+
+
+def _number(wanted: Publication, source: Source, record: ModelRecord | None) -> int:
+    """Numbers only grow: one that was live never means something else."""
+    following = record.next_version if record else 1
+    if wanted.version is not None:
+        if wanted.version < following:
+            raise InvalidRequest(f"version {wanted.version} of model {wanted.model} cannot follow {following - 1}")
+        return wanted.version
+    return max(following, source.number or following)
+
+
+def _first(model: str, version: int) -> ModelRecord:
+    return ModelRecord(model, version, (version,), (version,), (version,))

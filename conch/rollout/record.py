@@ -1,0 +1,98 @@
+"""Which versions of a model there are, which of them Triton serves, and which one its callers get."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from conch.contracts.errors import Internal, NotFound, Unavailable
+from conch.rollout.durable import write_json
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """`champion` is always the greatest of `serving`: to callers who name no version Triton gives that one."""
+
+    model: str
+    champion: int
+    serving: tuple[int, ...]
+    known: tuple[int, ...]
+    """All that may be served; their folders stay."""
+    published: tuple[int, ...] = ()
+    """Of `known`, those that came by publishing; the others come from the repository at each start."""
+    before: tuple[int, ...] = ()
+    """Former champions, the last one last: what a rollback goes back to."""
+    generation: int = 0
+    """Steps with each change, so that nobody overwrites what he has not seen."""
+
+    @property
+    def next_version(self) -> int:
+        return max(self.known) + 1
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        return {"champion": self.champion}
+
+    def promoted(self, version: int, keep: int) -> ModelRecord:
+        """`version` serves, with the `keep` - 1 before it warm."""
+        serving = tuple(sorted({*self.serving, version})[-keep:])
+        return replace(
+            self,
+            champion=version,
+            serving=serving,
+            known=(*self.known, version),
+            published=(*self.published, version),
+            before=(*self.before, self.champion),
+        )
+
+    def rolled_back(self, version: int) -> ModelRecord:
+        """`version` serves alone; those after it stay known."""
+        before = self.before[: self.before.index(version)] if version in self.before else (*self.before, self.champion)
+        return replace(self, champion=version, serving=(version,), before=before)
+
+    def target(self, version: int | None) -> int:
+        """Of a rollback. Raises NotFound where there is nothing to go back to."""
+        if version is None:
+            if not self.before:
+                raise NotFound(f"model {self.model} has had no champion before version {self.champion}")
+            return self.before[-1]
+        if version not in self.known:
+            raise NotFound(f"model {self.model} has no version {version}; it has {', '.join(map(str, self.known))}")
+        return version
+
+
+class Records:
+    """One file a model, replaced whole."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, model: str) -> ModelRecord | None:
+        return _read(self._root / f"{model}.json")
+
+    def all(self) -> list[ModelRecord]:
+        return [record for path in sorted(self._root.glob("*.json")) if (record := _read(path)) is not None]
+
+    def write(self, record: ModelRecord) -> ModelRecord:
+        """Compare and set: raises Unavailable where another than the one `record` was made from is there."""
+        found = self.read(record.model)
+        if (found.generation if found else 0) != record.generation:
+            raise Unavailable(
+                f"model {record.model} is at generation {found.generation if found else 0}, "
+                f"this change was made from {record.generation}"
+            )
+        written = replace(record, generation=record.generation + 1)
+        write_json(self._root / f"{record.model}.json", asdict(written))
+        return written
+
+
+def _read(path: Path) -> ModelRecord | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
+        return ModelRecord(**{**document, **lists})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise Internal(f"{path} cannot be read: {error!r}") from error

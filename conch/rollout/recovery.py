@@ -1,0 +1,59 @@
+"""Bring the folders, and the server, back to what the record says: after a refusal, a failure or a crash."""
+
+import contextlib
+import logging
+import shutil
+
+from conch.contracts.errors import ConchError
+from conch.rollout.folders import CONFIG, Folders, Pending
+from conch.rollout.live_config import with_policy, write_live_config
+from conch.rollout.record import ModelRecord
+from conch.rollout.server import ModelServer
+from conch.rollout.trying_out import Deadlines
+
+logger = logging.getLogger(__name__)
+
+
+async def recover(folders: Folders, server: ModelServer, deadlines: Deadlines) -> bool:
+    """True where something had been left. Under the lock; safe to repeat, and to be ended at any step.
+
+    The record is the truth: a version that is in it stays, one that is not has never been there.
+    """
+    candidates, pending = folders.candidates(), folders.pending()
+    for path in candidates:
+        with contextlib.suppress(ConchError):
+            await server.unload(path.name, deadlines.unload_s)
+        folders.remove(path)
+    if pending is not None:
+        record = folders.records.read(pending.model)
+        if record is None:
+            await _forget_model(folders, server, pending, deadlines)
+        else:
+            await _converge(folders, server, record, deadlines)
+            forget_version(folders, record, pending.version)
+    folders.end()
+    return pending is not None or bool(candidates)
+
+
+async def _converge(folders: Folders, server: ModelServer, record: ModelRecord, deadlines: Deadlines) -> None:
+    own, live = folders.configs(record.model, record.champion), folders.live_models / record.model
+    wanted = with_policy((own / CONFIG).read_text(encoding="utf-8"), record.model, record.serving)
+    served = (await server.ready()).get(record.model, ())
+    if (live / CONFIG).read_text(encoding="utf-8") == wanted and sorted(served) == sorted(record.serving):
+        return
+    write_live_config(own, live, record.model, record.serving)
+    await server.load(record.model, deadlines.load_s)
+
+
+async def _forget_model(folders: Folders, server: ModelServer, pending: Pending, deadlines: Deadlines) -> None:
+    if pending.model in await server.ready():
+        await server.unload(pending.model, deadlines.unload_s)
+    folders.remove(folders.live_models / pending.model)
+    shutil.rmtree(folders.configs(pending.model, pending.version), ignore_errors=True)
+
+
+def forget_version(folders: Folders, record: ModelRecord, version: int) -> None:
+    if version in record.known:
+        return
+    folders.remove(folders.version(record.model, version))
+    shutil.rmtree(folders.configs(record.model, version), ignore_errors=True)

@@ -1,0 +1,93 @@
+"""The Triton that versions go to: loads and unloads with a deadline each, and questions to one version."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import httpx
+
+from conch.clients.inference import Arrays, CallOptions
+from conch.clients.metadata import ModelMetadata
+from conch.clients.triton import TritonInference
+from conch.clients.triton_http import TritonHttp, Unanswered
+from conch.contracts.errors import ConchError
+from conch.rollout.probes import ModelProbe, arrays_of, check_answer
+from conch.rollout.refusals import RefusedVersion
+
+
+class ModelServer(Protocol):
+    async def load(self, model: str, deadline_s: float) -> None:
+        """As its live config now says. Raises RefusedVersion where it does not load, or not in time."""
+        ...
+
+    async def unload(self, model: str, deadline_s: float) -> None:
+        """Raises Unavailable."""
+        ...
+
+    async def ready(self) -> Mapping[str, Sequence[int]]:
+        """Versions that can be called, by model. Raises Unavailable."""
+        ...
+
+    async def ask(self, model: str, version: int, probe: ModelProbe, deadline_s: float) -> None:
+        """Raises RefusedVersion where it does not answer, or answers wrong."""
+        ...
+
+
+class TritonServer(ModelServer):
+    def __init__(self, http: str, grpc: str) -> None:
+        self._http = http
+        self._grpc = grpc
+
+    async def load(self, model: str, deadline_s: float) -> None:
+        async with TritonHttp(self._http) as triton:
+            await triton.models()  # whether it is there at all is no fault of the version's
+            try:
+                reason = await triton.load(model, deadline_s)
+            except Unanswered as error:
+                if isinstance(error.__cause__, httpx.TimeoutException):
+                    raise RefusedVersion(f"it was not loaded within {deadline_s:g} s") from error
+                raise
+        if reason:
+            raise RefusedVersion(f"it does not load: {_first_lines(reason)}")
+
+    async def unload(self, model: str, deadline_s: float) -> None:
+        async with TritonHttp(self._http) as triton:
+            await triton.unload(model, deadline_s)
+
+    async def ready(self) -> Mapping[str, Sequence[int]]:
+        async with TritonHttp(self._http) as triton:
+            listed = await triton.models()
+        found: dict[str, list[int]] = {}
+        for one in listed:
+            if one.state == "READY" and one.version.isdecimal():
+                found.setdefault(one.name, []).append(int(one.version))
+        return found
+
+    async def ask(self, model: str, version: int, probe: ModelProbe, deadline_s: float) -> None:
+        call = CallOptions("probe", deadline_s=deadline_s, version=str(version))
+        async with TritonInference(self._grpc) as inference:
+            try:
+                metadata = await inference.metadata(model, call.version)
+                answer = await _answer(inference, metadata, arrays_of(metadata, probe.inputs), call)
+            except RefusedVersion:
+                raise
+            except ConchError as error:
+                await self.ready()  # whether the server is there at all is no fault of the version's
+                raise RefusedVersion(f"it does not answer a probe: {_first_lines(error.message)}") from error
+        check_answer(metadata, probe, answer)
+
+
+async def _answer(inference: TritonInference, metadata: ModelMetadata, inputs: Arrays, call: CallOptions) -> Arrays:
+    if not metadata.decoupled:
+        return await inference.infer(metadata.name, inputs, call=call)
+    first: Arrays | None = None
+    async for answer in inference.stream(metadata.name, inputs, call=call):
+        first = answer if first is None else first
+    if first is None:
+        raise RefusedVersion("it gives no answer to a probe")
+    return first
+
+
+def _first_lines(reason: Any, most: int = 300) -> str:
+    """Without the stack of the stub that follows."""
+    text = str(reason).split("\n\nAt:")[0].strip().replace("\n", " ")
+    return text[:most]

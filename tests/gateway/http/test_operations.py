@@ -57,6 +57,13 @@ async def test_metrics_are_those_of_the_one_list(http: httpx.AsyncClient) -> Non
         "conch_audio_seconds",
         "conch_admission_refused",
         "conch_calls_running",
+        "conch_listen_sessions",
+        "conch_listen_buffered_seconds",
+        "conch_listen_utterances",
+        "conch_listen_final_seconds",
+        "conch_listen_partials",
+        "conch_listen_refused",
+        "conch_listen_gap_seconds",
     }
     assert all(families[name].documentation == known[name].help for name in families)
     counts = {

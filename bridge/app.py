@@ -1,0 +1,101 @@
+"""Put a bridge together, and run it until it is told to end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+from prometheus_client import start_http_server
+
+from bridge.backlog import Bounds
+from bridge.counting import Counting
+from bridge.devices import DevicesFile, Registry
+from bridge.gateway import Gateway
+from bridge.intake import Intake
+from bridge.mqtt import Broker, Mqtt
+from bridge.session import Pace
+from bridge.sessions import Sessions
+from bridge.settings import Settings
+from bridge.spool import Spool
+from conch.contracts import metrics
+from conch.contracts.errors import InvalidRequest
+from conch.contracts.topics import AUDIO_FILTERS
+
+logger = logging.getLogger(__name__)
+
+FOLLOW_S = 0.5
+"""Within this time a changed devices file counts."""
+
+
+class Bridge:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.counting = Counting()
+        self._spool = Spool(settings.spool_folder, settings.spool_max_bytes, settings.segment_bytes)
+        self._registry = Registry(DevicesFile(settings.devices_file))
+        self._mqtt = Mqtt(_broker(settings), AUDIO_FILTERS, settings.max_unacknowledged)
+
+    async def run(self) -> None:
+        """Until it is cancelled. What is not decided then stands in the spool."""
+        self._registry.refresh()
+        with contextlib.closing(self._spool), self._metrics():
+            async with Gateway(self._settings.gateway_address) as gateway:
+                await self._run(gateway)
+
+    async def _run(self, gateway: Gateway) -> None:
+        settings, mqtt = self._settings, self._mqtt
+        bounds = Bounds(settings.reorder_window, settings.max_waiting_s)
+        pace = Pace(settings.idle_s, settings.reorder_s, settings.reconnect_s, settings.speak_deadline_s)
+        sessions = Sessions(self._spool, self._registry, gateway, mqtt.publish, self.counting, bounds, pace)
+        intake = Intake(self._registry, sessions, mqtt.acknowledge, self.counting, settings.max_chunk_bytes)
+        self.counting.watch(metrics.BRIDGE_SESSIONS, lambda: len(sessions))
+        async with asyncio.TaskGroup() as group:
+            restored = asyncio.Event()
+            group.create_task(sessions.run(restored.set))
+            await restored.wait()
+            group.create_task(intake.run())
+            group.create_task(mqtt.run(intake.take))
+            group.create_task(self._follow_devices())
+
+    async def _follow_devices(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                gone = self._registry.refresh()
+            except (InvalidRequest, OSError) as error:
+                logger.warning("the devices file stays without effect: %s", error)
+                continue
+            for device in gone:
+                self.counting.forget(device)
+
+    @contextlib.contextmanager
+    def _metrics(self) -> Iterator[None]:
+        self.counting.watch(metrics.BRIDGE_CONNECTED, lambda: self._mqtt.connected)
+        self.counting.watch(metrics.BRIDGE_UNSENT, lambda: self._mqtt.unsent)
+        self.counting.watch(metrics.BRIDGE_SPOOL_BYTES, lambda: self._spool.bytes)
+        host, port = self._settings.metrics_address.rsplit(":", 1)
+        server, thread = start_http_server(int(port), host, self.counting.registry)
+        logger.info("metrics at http://%s:%d/metrics", host, server.server_port)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+async def run(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT."""
+    running = asyncio.create_task(Bridge(settings).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def _broker(settings: Settings) -> Broker:
+    host, port = settings.mqtt_address.rsplit(":", 1)
+    password = settings.mqtt_password.get_secret_value()
+    return Broker(host, int(port), settings.mqtt_version, settings.client_id, settings.mqtt_user, password)

@@ -1,0 +1,190 @@
+"""Audio of one session that is on disk and not decided: what was sent to the gateway, and what waits for it."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bridge.accounts import Balance, Missing, Numbered, Repeats
+from bridge.chunk import Chunk, Format, Reason, Refused
+from bridge.records import Mark
+from bridge.spool import Place
+from conch.contracts.topics import DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk that is read from the spool again when it is sent."""
+
+    offset: int
+    samples: int
+    place: Place
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    reorder_window: int
+    max_waiting_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Samples that were thrown away, because the gateway was too slow, or away for too long."""
+
+    start_offset: int
+    end_offset: int
+
+
+Loss = Missing | Dropped
+
+
+class Backlog:
+    def __init__(self, start: Mark, bounds: Bounds, release: Callable[[Place], None]) -> None:
+        """`release` lets go of what is decided or thrown away."""
+        self.device: DeviceId = start.device
+        self.session = start.session
+        self.format: Format = start.format
+        self._began_ns = start.began_ns
+        self.decided_to = start.decided_to
+        self._accounts = Numbered[Piece](bounds.reorder_window, start.next_offset, start.balance)
+        self._repeats = Repeats()
+        self._thrown_away = list(start.thrown_away)
+        self._sent: deque[Piece] = deque()
+        self._waiting: deque[Piece] = deque()
+        self._most = round(bounds.max_waiting_s * self.format.rate)
+        self._waiting_samples = 0
+        self._release = release
+
+    @property
+    def balance(self) -> Balance:
+        balance = self._accounts.balance
+        return balance if self.format.counted else replace(balance, sent=None)
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(
+            self.device,
+            self.session,
+            self.format,
+            self._began_ns,
+            self._accounts.next_offset,
+            self.decided_to,
+            self._accounts.balance,
+            tuple(self._thrown_away),
+        )
+
+    @property
+    def reorders(self) -> bool:
+        """Chunks wait here for one before them."""
+        return self._accounts.waits
+
+    @property
+    def is_empty(self) -> bool:
+        """Everything that came is decided."""
+        return not (self._sent or self._waiting or self._accounts.waits)
+
+    @property
+    def waiting_samples(self) -> int:
+        return self._waiting_samples
+
+    @property
+    def next_offset(self) -> int:
+        """Where what is sent next begins."""
+        return self._waiting[0].offset if self._waiting else self._accounts.next_offset
+
+    def placed(self, chunk: Chunk, sent_again: bool) -> Chunk | None:
+        """The chunk with its place in the session; None for one that came before. Raises Refused."""
+        if chunk.format != self.format:
+            raise Refused(Reason.FORMAT_CHANGED, f"the chunk is {chunk.format}, the session {self.format}")
+        if self.format.counted:
+            return chunk if self._accounts.is_new(chunk.offset, chunk.samples) else None
+        if not self._repeats.is_new(chunk.data, sent_again):
+            return None
+        return replace(chunk, session=self.session, offset=self._accounts.next_offset)
+
+    def take(self, chunk: Chunk, place: Place) -> list[Loss]:
+        """A placed one that is in the spool now; what is lost for good thereby."""
+        return self._queue(self._accounts.take(Piece(chunk.offset, chunk.samples, place)))
+
+    def restore(self, chunk: Chunk, place: Place) -> None:
+        """One that was in the spool when the bridge started."""
+        piece = Piece(chunk.offset, chunk.samples, place)
+        if not self.format.counted:
+            self._repeats.is_new(chunk.data, False)
+        gone = any(one.start_offset <= piece.offset < one.end_offset for one in self._thrown_away)
+        if piece.end <= self.decided_to or gone:
+            self._release(place)
+        elif piece.end <= self._accounts.next_offset:
+            self._wait(piece)
+        else:
+            self.take(chunk, place)
+
+    def give_up_missing(self) -> list[Loss]:
+        return self._queue(self._accounts.give_up())
+
+    def next(self) -> Piece | None:
+        """What to send now; it counts as sent."""
+        if not self._waiting:
+            return None
+        piece = self._waiting.popleft()
+        self._waiting_samples -= piece.samples
+        self._sent.append(piece)
+        return piece
+
+    def send_again(self) -> None:
+        """The stream broke: whatever is not decided waits once more."""
+        self._waiting_samples += sum(piece.samples for piece in self._sent)
+        self._waiting.extendleft(reversed(self._sent))
+        self._sent.clear()
+
+    def decide(self, to: int) -> bool:
+        """Audio before `to` is no longer needed; whether that is news."""
+        if to <= self.decided_to:
+            return False
+        self.decided_to = to
+        while self._sent and self._sent[0].end <= to:
+            self._release(self._sent.popleft().place)
+        self._thrown_away = [one for one in self._thrown_away if one.end_offset > to]
+        return True
+
+    def throw_away(self) -> list[Loss]:
+        """All of it: the gateway will not have it."""
+        self.send_again()
+        lost = self.give_up_missing()
+        return lost + self._drop_until(0)
+
+    def _queue(self, ready: Sequence[Piece | Missing]) -> list[Loss]:
+        lost: list[Loss] = []
+        for one in ready:
+            if isinstance(one, Missing):
+                lost.append(one)
+            else:
+                self._wait(one)
+        return lost + self._drop_until(self._most)
+
+    def _wait(self, piece: Piece) -> None:
+        self._waiting.append(piece)
+        self._waiting_samples += piece.samples
+
+    def _drop_until(self, most: int) -> list[Loss]:
+        """The oldest first. What the gateway has, of the utterance that is being spoken, stays."""
+        lost: list[Loss] = []
+        while self._waiting_samples > most:
+            piece = self._waiting.popleft()
+            self._waiting_samples -= piece.samples
+            self._accounts.drop(piece.samples)
+            self._release(piece.place)
+            self._note_thrown_away(piece)
+            start = lost.pop().start_offset if lost and lost[-1].end_offset == piece.offset else piece.offset
+            lost.append(Dropped(start, piece.end))
+        return lost
+
+    def _note_thrown_away(self, piece: Piece) -> None:
+        last = self._thrown_away[-1] if self._thrown_away else None
+        if last is not None and last.end_offset == piece.offset:
+            self._thrown_away[-1] = Missing(last.start_offset, piece.end)
+        else:
+            self._thrown_away.append(Missing(piece.offset, piece.end))

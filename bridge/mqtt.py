@@ -1,0 +1,153 @@
+"""MQTT by paho 2, the one file that knows it: messages in, acknowledged by hand, and messages out.
+
+paho runs in a thread of its own; everything here is called, and calls back, on the event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+logger = logging.getLogger(__name__)
+
+SESSION_KEPT_S = 3600
+"""For so long the broker keeps what comes while nobody is here."""
+
+MOST_UNSENT = 1000
+"""Messages of ours that wait for the broker; then new ones are lost, and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str
+    payload: bytes
+    properties: tuple[tuple[str, str], ...]
+    sent_again: bool
+    """The broker's own mark."""
+    qos: int
+    number: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    host: str
+    port: int
+    version: str
+    """3.1.1 or 5."""
+    client_id: str
+    user: str = ""
+    password: str = ""
+
+
+class Mqtt:
+    def __init__(self, broker: Broker, filters: Sequence[str], max_unacknowledged: int) -> None:
+        self._broker = broker
+        self._filters = filters
+        self._connection = 0
+        self.connected = False
+        """And subscribed."""
+        self.unsent = 0
+        """Messages that were given to publish() and lost."""
+        self._is_5 = broker.version == "5"
+        self._client = self._made(max_unacknowledged)
+        self._max_unacknowledged = max_unacknowledged
+
+    async def run(self, take: Callable[[Message], None]) -> None:
+        """Keeps the connection until it is cancelled; `take` gets every message, in the order they come."""
+        loop = asyncio.get_running_loop()
+
+        def arrived(_client: Any, _user: Any, message: Any) -> None:
+            loop.call_soon_threadsafe(take, self._read(message))
+
+        self._client.on_message = arrived
+        options: dict[str, Any] = {}
+        if self._is_5:
+            options = {"clean_start": False, "properties": self._connect_properties()}
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=20, **options)
+        self._client.loop_start()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._client.disconnect()
+            await asyncio.to_thread(self._client.loop_stop)
+
+    def acknowledge(self, message: Message) -> None:
+        """In the order they came. One of a connection that is gone comes again, and is acknowledged then."""
+        if message.qos and message.connection == self._connection:
+            self._client.ack(message.number, message.qos)
+
+    def publish(self, topic: str, payload: bytes, qos: int, properties: Sequence[tuple[str, str]] = ()) -> None:
+        told = None
+        if self._is_5 and properties:
+            told = _properties(PacketTypes.PUBLISH)
+            told.UserProperty = list(properties)
+        sent = self._client.publish(topic, payload, qos, properties=told)
+        # Without a connection QoS 1 waits in paho, and is no loss.
+        lost = sent.rc == paho.MQTT_ERR_QUEUE_SIZE or (sent.rc == paho.MQTT_ERR_NO_CONN and qos == 0)
+        self.unsent += lost
+
+    def _made(self, max_unacknowledged: int) -> paho.Client:
+        options: dict[str, Any] = {} if self._is_5 else {"clean_session": False}
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._broker.client_id,
+            protocol=paho.MQTTv5 if self._is_5 else paho.MQTTv311,
+            manual_ack=True,
+            **options,
+        )
+        if self._broker.user:
+            client.username_pw_set(self._broker.user, self._broker.password)
+        client.reconnect_delay_set(min_delay=1, max_delay=5)
+        client.max_queued_messages_set(MOST_UNSENT)
+        client.max_inflight_messages_set(max_unacknowledged)
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_disconnect = self._disconnected
+        return client
+
+    def _connect_properties(self) -> Any:
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = SESSION_KEPT_S
+        properties.ReceiveMaximum = self._max_unacknowledged
+        return properties
+
+    def _connected(self, client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            logger.error("the broker refuses us: %s", reason)
+            return
+        self._connection += 1
+        client.subscribe([(topic, 1) for topic in self._filters])
+
+    def _subscribed(self, _client: Any, _user: Any, _number: Any, reasons: Any, _properties: Any) -> None:
+        if refused := [str(reason) for reason in reasons if reason.is_failure]:
+            logger.error("the broker lets us not subscribe to %s: %s", ", ".join(self._filters), ", ".join(refused))
+            return
+        self.connected = True
+        logger.info("subscribed at %s:%d", self._broker.host, self._broker.port)
+
+    def _disconnected(self, _client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.connected = False
+        logger.warning("the broker is away: %s", reason)
+
+    def _read(self, message: Any) -> Message:
+        properties = getattr(message.properties, "UserProperty", ()) if message.properties is not None else ()
+        return Message(
+            message.topic,
+            bytes(message.payload),
+            tuple((str(name), str(value)) for name, value in properties),
+            bool(message.dup),
+            message.qos,
+            message.mid,
+            self._connection,
+        )
+
+
+def _properties(packet: int) -> Any:
+    return Properties(packet)  # type: ignore[no-untyped-call] # paho's own types end here

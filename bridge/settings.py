@@ -1,0 +1,70 @@
+"""What may be set of a bridge: environment variables, CONCH_BRIDGE_ and the field's name in capitals."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CONCH_BRIDGE_", frozen=True, use_attribute_docstrings=True)
+
+    mqtt_address: str = "127.0.0.1:1884"
+    """The broker, host:port."""
+
+    mqtt_version: Literal["3.1.1", "5"] = "5"
+    """With 3.1.1 nobody's user properties arrive here: every device counts for bare."""
+
+    mqtt_user: str = ""
+    """Empty: the broker asks nobody."""
+
+    mqtt_password: SecretStr = SecretStr("")
+
+    client_id: str = "conch-bridge"
+    """The broker keeps what came while this one was away; two of one name push each other out."""
+
+    gateway_address: str = "127.0.0.1:8021"
+    """The gateway's gRPC, or what balances several. It believes the tenant we name, so it is none that others reach."""
+
+    metrics_address: str = "127.0.0.1:8040"
+    """Where /metrics is served, host:port."""
+
+    devices_file: Path = Path("devices.json")
+    """What `conch devices` writes."""
+
+    spool_folder: Path = Path("spool")
+    """Audio that was acknowledged and is not decided yet."""
+
+    spool_max_bytes: int = Field(default=2**30, ge=2**20)
+    """Of all devices; full, nothing more is acknowledged."""
+
+    segment_bytes: int = Field(default=16 * 2**20, ge=2**16)
+    """Of one file of the spool; the oldest goes when everything in it is decided."""
+
+    max_chunk_bytes: int = Field(default=192 * 2**10, ge=2)
+    """Of one message: two seconds at 48 kHz."""
+
+    max_unacknowledged: int = Field(default=200, ge=1, le=65_535)
+    """Messages that the broker may have sent us, and we have not acknowledged."""
+
+    max_waiting_s: float = Field(default=120.0, gt=0)
+    """Of audio of one device that the gateway has not been sent; then the oldest of it goes."""
+
+    reorder_window: int = Field(default=16, ge=1)
+    """Chunks that wait for one before them."""
+
+    reorder_s: float = Field(default=1.0, gt=0)
+    """And for how long."""
+
+    idle_s: float = Field(default=30.0, gt=0)
+    """Without audio for so long, a device's stream is closed; its next audio opens one again."""
+
+    reconnect_s: float = Field(default=0.2, gt=0)
+    """Before a broken stream is opened again; doubled each time, to 5 seconds."""
+
+    speak_deadline_s: float = Field(default=30.0, gt=0)
+    """For the speech of one reply."""
+
+    log_level: str = "INFO"
+    """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

@@ -1,0 +1,248 @@
+"""Wearables at a real broker, the bridge as a process, and a gateway that counts."""
+
+import itertools
+
+import grpc
+
+from tests.bridge.wearable import CHUNK, eventually, silence, speech
+
+
+def test_a_device_of_mqtt_3_that_sends_bare_pcm_is_told_what_it_said(site):
+    watch = site.wearing("watch-1", version=4)
+    for payload in (silence(), speech(), speech(seed=2), silence()):
+        watch.publish(payload)
+    eventually(lambda: "account" in watch.names())
+
+    assert [name for name in watch.names() if name != "account"] == [
+        "started",
+        "speech_started",
+        "final",
+        "intent",
+        "decision",
+        "speech",
+        "ended",
+    ]
+    assert b"".join(pcm for pcm, _ in watch.speech) == b"\1\0" * 12_000 + b"\2\0" * 100
+    decision = watch.of("decision")[0]
+    assert (decision["decision"], decision["start_offset"], decision["end_offset"]) == ("execute", CHUNK, 3 * CHUNK)
+    assert decision["session"] == watch.of("started")[0]["session"]
+    assert watch.of("account")[-1] == {
+        "event": "account",
+        "received": 4 * CHUNK,
+        "gap": 0,
+        "dropped": 0,
+        "duplicates": 0,
+        "sent": None,
+        "session": decision["session"],
+    }
+
+
+def test_the_gateway_is_told_what_the_registry_knows_and_the_message_cannot_say(site):
+    watch = site.wearing("watch-1", prefix="t/acme/")
+    watch.publish(silence(), session="one", seq=0, offset=0, rate=8000, tenant="default", device="other")
+    site.wearing("watch-2").publish(silence(), rate=16_000)
+    eventually(lambda: len(site.heard.calls) == 2)
+
+    theirs, ours = site.heard.calls
+    assert (theirs.tenant, theirs.open.device, theirs.open.session) == ("acme", "watch-1", "one")
+    assert theirs.open.sample_rate == 8000
+    assert (ours.tenant, ours.open.language, ours.open.contacts[0].name) == ("default", "en", "Mai")
+    assert ours.open.prompt == "cleaning crew, Mai"
+
+
+def test_a_reply_is_spoken_in_messages_with_their_places(site):
+    watch = site.wearing("watch-1")
+    for number, payload in enumerate((speech(), silence())):
+        watch.numbered(payload, "one", number)
+    eventually(lambda: bool(watch.speech) and watch.speech[-1][1]["last"] == "true")
+
+    assert site.heard.spoken == ["The team is on its way."]
+    assert b"".join(pcm for pcm, _ in watch.speech) == b"\1\0" * 12_000 + b"\2\0" * 100
+    assert [(told["seq"], told["offset"], told["command_id"], told["rate"]) for _, told in watch.speech] == [
+        ("0", "0", "command-0", "22050"),
+        ("1", "8820", "command-0", "22050"),
+        ("2", "12000", "command-0", "22050"),
+    ]
+
+
+def test_numbered_chunks_that_repeat_change_places_and_go_missing_are_accounted_for(site):
+    watch = site.wearing("watch-1")
+    for number in (0, 1, 1, 3, 2, 0, 6, 7):  # 4 and 5 never come
+        watch.numbered(speech(seed=number + 1), "one", number)
+    eventually(lambda: site.samples("watch-1", "sent") == 8 * CHUNK)
+    eventually(lambda: "gap" in watch.names())
+
+    gap = watch.of("gap")[0]
+    assert (gap["start_offset"], gap["end_offset"]) == (4 * CHUNK, 6 * CHUNK)
+    kinds = {kind: site.samples("watch-1", kind) for kind in ("received", "gap", "dropped")}
+    assert kinds == {"received": 6 * CHUNK, "gap": 2 * CHUNK, "dropped": 0}
+    assert site.metric('conch_bridge_duplicates{device="watch-1",tenant="default"}') == 2
+    eventually(lambda: len(site.heard.calls[0].chunks) == 6)
+    assert [chunk.offset // CHUNK for chunk in site.heard.calls[0].chunks] == [0, 1, 2, 3, 6, 7]
+    assert [chunk.data for chunk in site.heard.calls[0].chunks[:4]] == [speech(seed=seed) for seed in (1, 2, 3, 4)]
+
+
+def test_audio_of_a_gateway_that_was_killed_mid_utterance_is_sent_again_from_what_was_decided(site):
+    watch = site.wearing("watch-1")
+    payloads = [silence(), silence(), speech(seed=1), speech(seed=2), speech(seed=3), silence()]
+    for number, payload in enumerate(payloads[:4]):
+        watch.numbered(payload, "one", number)
+    eventually(lambda: bool(site.heard.calls) and len(site.heard.calls[0].chunks) == 4)
+    site.gateway.stop()
+    watch.numbered(payloads[4], "one", 4)
+    site.gateway.start()
+    watch.numbered(payloads[5], "one", 5)
+    eventually(lambda: "decision" in watch.names())
+
+    again = next(call for call in site.heard.calls[1:] if call.chunks)
+    assert (again.open.session, again.open.resume_offset) == ("one", 2 * CHUNK)
+    assert [chunk.data for chunk in again.chunks] == payloads[2:]
+    decision = watch.of("decision")[0]
+    assert (decision["start_offset"], decision["end_offset"]) == (2 * CHUNK, 5 * CHUNK)
+    assert watch.of("error")[0]["code"] == "UNAVAILABLE"
+
+
+def test_a_bridge_that_was_killed_sends_again_what_was_acknowledged_and_not_decided(site):
+    site.heard.decides = False
+    watch = site.wearing("watch-1")
+    payloads = [silence(), speech(seed=1), speech(seed=2)]
+    for number, payload in enumerate(payloads):
+        watch.numbered(payload, "one", number)
+    eventually(lambda: bool(site.heard.calls) and len(site.heard.calls[0].chunks) == 3)
+    site.kill("bridge")
+    site.heard.decides = True
+    site.start_bridge()
+    eventually(lambda: len(site.heard.calls) == 2)
+    watch.numbered(silence(), "one", 3)
+    eventually(lambda: "decision" in watch.names())
+
+    assert site.heard.calls[1].open.resume_offset == CHUNK
+    assert [chunk.data for chunk in site.heard.calls[1].chunks[:2]] == payloads[1:]
+    assert site.samples("watch-1", "sent") == 4 * CHUNK
+    assert site.samples("watch-1", "received") == 4 * CHUNK
+
+
+def test_a_broker_that_was_killed_is_found_again_and_sessions_go_on(site):
+    watch = site.wearing("watch-1")
+    watch.numbered(speech(), "one", 0)
+    eventually(lambda: site.samples("watch-1", "sent") == CHUNK)
+    site.kill("broker")
+    eventually(lambda: site.metric("conch_bridge_connected") == 0)
+    site.start_broker()
+    eventually(lambda: site.metric("conch_bridge_connected") == 1)
+    after = site.wearing("watch-1", version=5)
+    after.numbered(silence(), "one", 1)
+    eventually(lambda: site.samples("watch-1", "received") == 2 * CHUNK)
+
+    eventually(lambda: sum(len(call.chunks) for call in site.heard.calls) >= 2)
+    assert {call.open.session for call in site.heard.calls} == {"one"}
+
+
+def test_messages_that_are_no_audio_are_each_counted_by_their_reason_and_told(site):
+    watch = site.wearing("watch-1")
+    watch.numbered(silence(), "one", 0)
+    bad = {
+        "empty": (b"", {}),
+        "odd_length": (b"\0\0\0", {"session": "one", "seq": 1, "offset": CHUNK}),
+        "text": (b'{"audio": "none"}', {}),
+        "too_large": (bytes(400_000), {}),
+        "properties": (silence(), {"session": "one", "seq": "-1", "offset": 0}),
+        "format_changed": (silence(), {"session": "one", "seq": 1, "offset": CHUNK, "rate": 8000}),
+        "overlap": (silence(), {"session": "one", "seq": 1, "offset": CHUNK // 2}),
+        "packet": (b"\xff", {"encoding": "opus"}),
+    }
+    for payload, properties in bad.values():
+        watch.publish(payload, **properties)
+    site.wearing("nobody").publish(silence())
+    watch.numbered(silence(), "one", 1)
+    eventually(lambda: site.refused("unknown_device", "") == 1)
+    eventually(lambda: len(watch.of("refused")) == len(bad))
+
+    assert [event["reason"] for event in watch.of("refused")] == list(bad)
+    assert {reason: site.refused(reason) for reason in bad} == dict.fromkeys(bad, 1)
+    eventually(lambda: site.samples("watch-1", "received") == 2 * CHUNK)
+    assert [call.open.device for call in site.heard.calls] == ["watch-1"]
+
+
+def test_a_device_that_is_revoked_is_heard_no_more_and_one_that_is_added_is(site):
+    from bridge.devices import Device
+    from conch.contracts.topics import DeviceId
+
+    site.devices.revoke(DeviceId("default", "watch-2"))
+    site.devices.add(Device(DeviceId("default", "watch-3")))
+    revoked, added = site.wearing("watch-2"), site.wearing("watch-3")
+
+    def heard() -> bool:
+        revoked.publish(silence())
+        added.publish(silence())
+        return site.refused("unknown_device", "") > 0 and any(
+            call.open.device == "watch-3" for call in site.heard.calls
+        )
+
+    eventually(heard)
+
+
+def test_a_gateway_that_reads_nothing_costs_little_memory_and_the_oldest_audio_goes_and_is_told(bare_site):
+    site = bare_site
+    site.start_bridge(max_waiting_s=2)
+    site.gateway.do(site.heard.reads.clear)
+    watch = site.wearing("watch-1")
+    big = CHUNK * 10  # 2 s; gRPC's own windows hold some
+    watch.publish(speech(big), session="one", seq=0, offset=0)
+    eventually(lambda: bool(site.heard.calls))
+    before = site.memory()
+    for number in range(1, 600):
+        watch.publish(speech(big, seed=number), session="one", seq=number, offset=number * big)
+    eventually(lambda: site.samples("watch-1", "sent") == 600 * big)
+
+    assert site.memory() - before < 25 * 2**20  # of 38 MB that came
+    dropped = site.samples("watch-1", "dropped")
+    assert dropped > 0
+    assert site.samples("watch-1", "received") + dropped == 600 * big
+    told = sum(event["end_offset"] - event["start_offset"] for event in watch.of("dropped"))
+    eventually(lambda: sum(one["end_offset"] - one["start_offset"] for one in watch.of("dropped")) == dropped)
+    assert told <= dropped
+    site.gateway.do(site.heard.reads.set)
+    watch.publish(silence(big), session="one", seq=600, offset=600 * big)
+    eventually(lambda: "decision" in watch.names())
+
+
+def test_a_full_spool_acknowledges_nothing_until_some_is_decided(bare_site):
+    site = bare_site
+    site.start_bridge(spool_max_bytes=2**20, segment_bytes=2**16, max_waiting_s=600)
+    site.gateway.stop()
+    watch = site.wearing("watch-1")
+    chunk = speech()
+    for number in itertools.count():
+        watch.numbered(chunk, "one", number)
+        if site.metric("conch_bridge_spool_full") == 1 or number > 400:
+            break
+    assert site.metric("conch_bridge_spool_full") == 1
+    assert "the spool is full" in site.log()
+    held = site.samples("watch-1", "sent")
+
+    site.gateway.start()
+    watch.numbered(silence(), "one", number + 1)
+    eventually(lambda: site.samples("watch-1", "sent") == (number + 2) * CHUNK)
+    eventually(lambda: site.metric("conch_bridge_spool_full") == 0)
+    assert site.samples("watch-1", "gap") == 0
+    assert held < (number + 2) * CHUNK
+
+
+def test_audio_that_the_gateway_will_not_have_is_dropped_and_said_so(site):
+    site.heard.refuses = grpc.StatusCode.INVALID_ARGUMENT
+    watch = site.wearing("watch-1")
+    watch.numbered(speech(), "one", 0)
+    eventually(lambda: "dropped" in watch.names())
+    assert watch.of("error")[0]["code"] == "INVALID_ARGUMENT"
+    assert site.samples("watch-1", "dropped") == CHUNK
+    site.heard.refuses = None
+    watch.numbered(speech(), "one", 1)
+    watch.numbered(silence(), "one", 2)
+    eventually(lambda: "decision" in watch.names())
+
+
+def test_a_bridge_ends_when_it_is_told_to(site):
+    site.wearing("watch-1").publish(speech())
+    eventually(lambda: bool(site.heard.calls))
+    assert site.end("bridge") == 0

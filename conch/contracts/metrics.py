@@ -121,6 +121,36 @@ SCRAPE_UP = Metric(
     ("part", "server"),
 )
 
+# Exported by the bridge.
+BRIDGE_SAMPLES = Metric(
+    "conch_bridge_samples",
+    Kind.GAUGE,
+    "Samples of a device's session: received, gap and dropped make sent, which a device without numbers does not tell.",
+    ("tenant", "device", "kind"),
+)
+BRIDGE_DUPLICATES = Metric(
+    "conch_bridge_duplicates", Kind.GAUGE, "Chunks of a device's session that came again.", ("tenant", "device")
+)
+BRIDGE_REFUSED = Metric(
+    "conch_bridge_refused_total", Kind.COUNTER, "Messages that were no audio of ours, by why.", ("tenant", "reason")
+)
+BRIDGE_EVENTS = Metric(
+    "conch_bridge_events_total", Kind.COUNTER, "Events published to devices, by kind.", ("tenant", "event")
+)
+BRIDGE_BREAKS = Metric(
+    "conch_bridge_breaks_total",
+    Kind.COUNTER,
+    "Streams to the gateway that ended with an error, by its class.",
+    ("tenant", "error"),
+)
+BRIDGE_SESSIONS = Metric("conch_bridge_sessions", Kind.GAUGE, "Sessions of devices that have audio in flight.")
+BRIDGE_CONNECTED = Metric("conch_bridge_connected", Kind.GAUGE, "Whether the broker has us subscribed, 1 or 0.")
+BRIDGE_UNSENT = Metric("conch_bridge_unsent", Kind.GAUGE, "Messages lost since the start, as the broker was away.")
+BRIDGE_SPOOL_BYTES = Metric("conch_bridge_spool_bytes", Kind.GAUGE, "Bytes on disk of audio that is not decided.")
+BRIDGE_SPOOL_FULL = Metric(
+    "conch_bridge_spool_full", Kind.GAUGE, "Whether nothing is acknowledged, as the spool is full: 1 or 0."
+)
+
 ALL = (
     MODEL_EXECUTIONS,
     MODEL_ROWS,
@@ -142,6 +172,16 @@ ALL = (
     LISTEN_REFUSED,
     LISTEN_GAP_SECONDS,
     SCRAPE_UP,
+    BRIDGE_SAMPLES,
+    BRIDGE_DUPLICATES,
+    BRIDGE_REFUSED,
+    BRIDGE_EVENTS,
+    BRIDGE_BREAKS,
+    BRIDGE_SESSIONS,
+    BRIDGE_CONNECTED,
+    BRIDGE_UNSENT,
+    BRIDGE_SPOOL_BYTES,
+    BRIDGE_SPOOL_FULL,
 )
 
 OF_MODELS = tuple(metric for metric in ALL if metric.name.startswith("conch_model_"))

@@ -1,10 +1,10 @@
 """POST /embed: convert, call, convert."""
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import JSONResponse
 
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
+from gateway.http.numbers import NumbersResponse
 from gateway.http.refusals import PROBLEMS
 from gateway.http.shapes import TextsBody, VectorsShape
 from gateway.limits import Limits
@@ -25,6 +25,6 @@ def text_routes(reception: Reception, limits: Limits, use_cases: UseCases, body_
         async with answering(reception, "Embed", request) as call:
             body = await json_body(request, TextsBody, limits.embed_bytes * limits.embed_texts, body_within_s)
             embedded = await while_connected(request, use_cases.embedding.embed(body.texts, call))
-            return JSONResponse({"embeddings": embedded.vectors.astype(float).tolist()})
+            return NumbersResponse({"embeddings": embedded.vectors.astype(float).tolist()})
 
     return router

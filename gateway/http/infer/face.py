@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
-from starlette.responses import JSONResponse
 
 from conch.clients.inference import CallOptions
 from conch.clients.metadata import ModelMetadata
@@ -19,6 +18,7 @@ from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import Document, aside, json_document
 from gateway.http.infer.documents import INFER, INFER_VERSION
 from gateway.http.infer.rows import Asked, read_rows, told
+from gateway.http.numbers import NumbersResponse
 from gateway.http.parts import InParts, Outgoing
 from gateway.http.refusals import openai_error
 from gateway.limits import Limits
@@ -69,7 +69,7 @@ class _Asking:
             await self._answer_in_events(outgoing)
         else:
             document = await self._any_model.described(self._model, self._version, self._whole)
-            await outgoing.whole(JSONResponse(document))
+            await outgoing.whole(NumbersResponse(document))
 
     def _by_events(self, metadata: ModelMetadata) -> bool:
         """What the caller accepts decides; of both, or of neither, the model's own way."""

@@ -4,13 +4,13 @@ import base64
 
 from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
-from starlette.responses import JSONResponse
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.specs import EMBEDDING_WIDTH
 from gateway.embedding import Embedded, Vectors
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
+from gateway.http.numbers import NumbersResponse
 from gateway.http.openai import documents
 from gateway.http.openai.blame import blaming
 from gateway.http.openai.names import check_model
@@ -33,7 +33,7 @@ def embedding_routes(reception: Reception, limits: Limits, use_cases: UseCases, 
             texts = _texts(body.input)
             with blaming("input"):
                 embedded = await while_connected(request, use_cases.embedding.embed(texts, call))
-            return JSONResponse(_document(body, embedded))
+            return NumbersResponse(_document(body, embedded))
 
     return router
 

@@ -2,7 +2,7 @@
 
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.folders import Folders
-from conch.rollout.live_config import keep_configs, write_live_config
+from conch.rollout.live_config import keep_configs, live_config, write_live_config
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
 
@@ -26,5 +26,6 @@ async def adopt(folders: Folders, server: ModelServer, model: str) -> ModelRecor
     for version in known:
         keep_configs(live, folders.configs(model, version))
     record = folders.records.write(ModelRecord(model, max(ready), tuple(sorted(ready)), tuple(known)))
-    write_live_config(folders.configs(model, record.champion), live, model, record.serving)
+    own = folders.configs(model, record.champion)
+    write_live_config(own, live, live_config(own, folders.config_name, model, record.serving))
     return record

@@ -8,6 +8,7 @@ rollout/pending.json          the publishing that has begun and not ended
 rollout/records/<model>.json  versions, champion
 rollout/configs/<model>/<n>/  each version's config.pbtxt and configs/, as they came
 rollout/quarantine/           refused versions
+rollout/config_name           which of configs/ the server prefers
 """
 
 import json
@@ -15,7 +16,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from conch.rollout.durable import remove_folder, write_json
+from conch.rollout.durable import remove_folder, write_json, write_text
 from conch.rollout.journal import Journal
 from conch.rollout.quarantine import Quarantine
 from conch.rollout.record import Records
@@ -76,6 +77,16 @@ class Folders:
             return Pending(**json.loads(self._pending.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+    @property
+    def config_name(self) -> str:
+        """As the server of this folder was told: "gpu", or empty."""
+        path = self.rollout / "config_name"
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+    @config_name.setter
+    def config_name(self, name: str) -> None:
+        write_text(self.rollout / "config_name", name + "\n")
 
     @property
     def _pending(self) -> Path:

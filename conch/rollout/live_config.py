@@ -9,17 +9,27 @@ from conch.rollout.durable import sync_tree, write_text
 from conch.rollout.folders import CONFIG, CONFIGS, PROBES
 
 
-def write_live_config(own: Path, model_folder: Path, name: str, versions: Sequence[int]) -> None:
-    """config.pbtxt last: it is the one that the server looks at first."""
-    for path in sorted((own / CONFIGS).glob("*.pbtxt")):
-        write_text(model_folder / CONFIGS / path.name, with_policy(path.read_text(encoding="utf-8"), name, versions))
-    write_text(model_folder / CONFIG, with_policy((own / CONFIG).read_text(encoding="utf-8"), name, versions))
+def write_live_config(own: Path, model_folder: Path, text: str) -> None:
+    """`text` is of `live_config`. It stands in config.pbtxt alone, whatever config the server is told to prefer.
+
+    Triton loads every version anew when a file or folder beside config.pbtxt and the versions has changed: one that
+    is written with each promotion would cost a reload of the champion, and a rollback its being at once.
+    """
+    shutil.rmtree(model_folder / CONFIGS, ignore_errors=True)
+    if (own / PROBES).is_file() and not (model_folder / PROBES).is_file():
+        shutil.copyfile(own / PROBES, model_folder / PROBES)
+    write_text(model_folder / CONFIG, text)
 
 
-def with_policy(text: str, name: str, versions: Sequence[int]) -> str:
-    """Only these are served, and to callers who name none the greatest; whatever else lies in the folder."""
-    config = parse_config(text)
-    config.name = name
+def live_config(own: Path, config_name: str, model: str, versions: Sequence[int]) -> str:
+    """`config_name` picks configs/<name>.pbtxt where there is one, as the server's --model-config-name does.
+
+    Only `versions` are served, and to callers who name none the greatest; whatever else lies in the folder.
+    """
+    preferred = own / CONFIGS / f"{config_name}.pbtxt"
+    path = preferred if config_name and preferred.is_file() else own / CONFIG
+    config = parse_config(path.read_text(encoding="utf-8"))
+    config.name = model
     config.version_policy.Clear()
     config.version_policy.specific.versions.extend(versions)
     return render_config(config)

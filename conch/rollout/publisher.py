@@ -17,7 +17,7 @@ from conch.rollout.checks import check, read_config
 from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders, Pending
 from conch.rollout.journal import now
-from conch.rollout.live_config import write_live_config
+from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.lock import holding
 from conch.rollout.probes import probes_of
 from conch.rollout.quarantine import QuarantinedVersion
@@ -122,15 +122,13 @@ class Publisher:
         self._place(staged)
         self._reached("placed")
         promoted = record.promoted(version, KEEP) if record else _first(model, version)
-        await self._serve(replace(promoted, serving=(*(record.serving if record else ()), version)))
+        await self._serve(promoted)
         await self._probe(model, version)
         written = folders.records.write(promoted)
         self._reached("recorded")
         before = record.champion if record else None
         folders.journal.append("promoted", model, version, before=before, note=wanted.note, **asdict(evidence))
         self._reached("journaled")
-        if record is not None and written.serving != (*record.serving, version):
-            await self._serve(written)
         folders.end()
         return written
 
@@ -159,7 +157,7 @@ class Publisher:
     async def _serve(self, record: ModelRecord) -> None:
         """What `record` says, with the champion's config."""
         own, live = self._folders.configs(record.model, record.champion), self._folders.live_models / record.model
-        write_live_config(own, live, record.model, record.serving)
+        write_live_config(own, live, live_config(own, self._folders.config_name, record.model, record.serving))
         self._reached("configured")
         await self._server.load(record.model, self._deadlines.load_s)
         self._reached("loaded")

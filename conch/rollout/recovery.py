@@ -6,7 +6,7 @@ import shutil
 
 from conch.contracts.errors import ConchError
 from conch.rollout.folders import CONFIG, Folders, Pending
-from conch.rollout.live_config import with_policy, write_live_config
+from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
 from conch.rollout.trying_out import Deadlines
@@ -37,11 +37,11 @@ async def recover(folders: Folders, server: ModelServer, deadlines: Deadlines) -
 
 async def _converge(folders: Folders, server: ModelServer, record: ModelRecord, deadlines: Deadlines) -> None:
     own, live = folders.configs(record.model, record.champion), folders.live_models / record.model
-    wanted = with_policy((own / CONFIG).read_text(encoding="utf-8"), record.model, record.serving)
+    wanted = live_config(own, folders.config_name, record.model, record.serving)
     served = (await server.ready()).get(record.model, ())
     if (live / CONFIG).read_text(encoding="utf-8") == wanted and sorted(served) == sorted(record.serving):
         return
-    write_live_config(own, live, record.model, record.serving)
+    write_live_config(own, live, wanted)
     await server.load(record.model, deadlines.load_s)
 
 

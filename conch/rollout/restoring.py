@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conch.rollout.durable import remove_folder
 from conch.rollout.folders import CONFIG, Folders
-from conch.rollout.live_config import keep_configs, write_live_config
+from conch.rollout.live_config import keep_configs, live_config, write_live_config
 from conch.rollout.manifest import FileManifest
 from conch.rollout.record import ModelRecord
 from conch.rollout.refusals import RefusedVersion
@@ -47,7 +47,8 @@ def _restore(folders: Folders, record: ModelRecord, next_models: Path, link: Lin
         shutil.rmtree(target)
         return False
     kept = _without_lost(folders, record, there)
-    write_live_config(folders.configs(kept.model, kept.champion), target, kept.model, kept.serving)
+    own = folders.configs(kept.model, kept.champion)
+    write_live_config(own, target, live_config(own, folders.config_name, kept.model, kept.serving))
     return True
 
 

@@ -1,5 +1,6 @@
 """The Triton that versions go to: loads and unloads with a deadline each, and questions to one version."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ from conch.clients.inference import Arrays, CallOptions
 from conch.clients.metadata import ModelMetadata
 from conch.clients.triton import TritonInference
 from conch.clients.triton_http import TritonHttp, Unanswered
-from conch.contracts.errors import ConchError
+from conch.contracts.errors import ConchError, Unavailable
 from conch.rollout.probes import ModelProbe, arrays_of, check_answer
 from conch.rollout.refusals import RefusedVersion
 
@@ -66,6 +67,10 @@ class TritonServer(ModelServer):
         call = CallOptions("probe", deadline_s=deadline_s, version=str(version))
         async with TritonInference(self._grpc) as inference:
             try:
+                await _connected(inference, deadline_s)
+            except TimeoutError:
+                raise Unavailable(f"Triton did not answer within {deadline_s:g} s") from None
+            try:
                 metadata = await inference.metadata(model, call.version)
                 answer = await _answer(inference, metadata, arrays_of(metadata, probe.inputs), call)
             except RefusedVersion:
@@ -74,6 +79,18 @@ class TritonServer(ModelServer):
                 await self.ready()  # whether the server is there at all is no fault of the version's
                 raise RefusedVersion(f"it does not answer a probe: {_first_lines(error.message)}") from error
         check_answer(metadata, probe, answer)
+
+
+async def _connected(inference: TritonInference, deadline_s: float) -> None:
+    """A channel's first attempts may fail on a busy machine, which says nothing of the version."""
+    async with asyncio.timeout(deadline_s):
+        while True:
+            try:
+                await inference.index()
+            except Unavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def _answer(inference: TritonInference, metadata: ModelMetadata, inputs: Arrays, call: CallOptions) -> Arrays:

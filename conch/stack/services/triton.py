@@ -17,6 +17,8 @@ from conch.stack.triton_probe import TritonProbe
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
+CONFIG_OF_GPU = "gpu"
+
 
 class Triton(Service):
     name: ClassVar[str] = "triton"
@@ -35,7 +37,9 @@ class Triton(Service):
         """Checked weights and the checkout's models into `repository/`, all that is there into `live/`."""
         weights = verified_weights()
         fill_repository(checkout(), site.folder.repository, weights)
-        with holding(Folders(site.folder.root).lock):
+        folders = Folders(site.folder.root)
+        with holding(folders.lock):
+            folders.config_name = CONFIG_OF_GPU if site.settings.gpu else ""
             if not fill_live(site.folder.repository, site.folder.root / "live"):
                 raise Hopeless(f"there is no model in {site.folder.repository}")
         TritonInstallation.prepare(self._backends(site))
@@ -49,7 +53,7 @@ class Triton(Service):
             [live / MODELS, live / ENSEMBLES],
             addresses,
             shm_prefix=prefix_of(site.folder.root),
-            config_name="gpu" if site.settings.gpu else None,
+            config_name=CONFIG_OF_GPU if site.settings.gpu else None,
             otlp_http=site.settings.otlp_http,
         )
         self._starts += 1

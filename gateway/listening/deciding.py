@@ -9,9 +9,11 @@ from functools import partial
 
 from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, PermissionDenied, Unavailable
 from conch.contracts.refusals import refusal_of
+from gateway.audio import Samples
 from gateway.calls import Call
 from gateway.listening.dialogue import Dialogue
 from gateway.listening.events import Command, Decided, Event, Failed, FinalText, Intent
+from gateway.listening.foresight import Foreseen
 from gateway.listening.opening import Opening
 from gateway.listening.track import Utterance
 from gateway.patience import persistently
@@ -29,6 +31,7 @@ class Numbered:
     utterance: Utterance
     ended_at: float
     """By the session's clock."""
+    foreseen: Foreseen | None = None
 
 
 class Deciding:
@@ -51,7 +54,7 @@ class Deciding:
     async def events(self, one: Numbered, call: Call) -> AsyncIterator[Event]:
         """Raises what is of the session rather than of the utterance."""
         try:
-            recognition = await self._recognised(one.utterance, call)
+            recognition = await self._recognised(one, call)
             yield FinalText(
                 one.number,
                 one.utterance.start_offset,
@@ -67,13 +70,14 @@ class Deciding:
         except ConchError as error:
             yield Failed(one.number, refusal_of(error).grpc, error.message)
 
-    async def _recognised(self, utterance: Utterance, call: Call) -> Recognition:
+    async def recognise(self, pcm: Samples, call: Call) -> Recognition:
+        """As a final is; of an utterance that is over, or seems to be."""
         expectation = replace(self._opening.expectation, with_words=True)
+        return await persistently(lambda: self._recogniser.recognise(pcm, expectation, call.asked_by_somebody()), call)
 
-        async def ask() -> Recognition:
-            return await self._recogniser.recognise(utterance.pcm, expectation, call.asked_by_somebody())
-
-        recognition = await persistently(ask, call)
+    async def _recognised(self, one: Numbered, call: Call) -> Recognition:
+        foreseen = None if one.foreseen is None else await one.foreseen
+        recognition = foreseen or await self.recognise(one.utterance.pcm, call)
         if any(letter.isalnum() for letter in recognition.text):
             return recognition
         # Marks alone, as "..." or a note, are what a recogniser writes where nobody speaks.

@@ -108,6 +108,11 @@ class Endpointer:
         """The open utterance so far."""
         return _joined(self._windows)
 
+    def lull(self) -> Samples | None:
+        """The utterance that there will be if the silence that is now ends it; None while somebody speaks."""
+        end = self._last_voiced + 1 + self._post_roll
+        return _joined(self._windows[: end - self._first]) if self._open and self._now >= end else None
+
     def feed(self, pcm: Samples, probabilities: Sequence[float]) -> list[Step]:
         """`pcm` is as many whole windows as there are probabilities."""
         steps: list[Step] = []

@@ -24,6 +24,7 @@ from gateway.listening.deciding import Deciding, Numbered
 from gateway.listening.dialogue import Dialogue
 from gateway.listening.endpointing import Ending, Endpointing
 from gateway.listening.events import Ack, Ended, SpeechStarted, Started
+from gateway.listening.foresight import Foresight
 from gateway.listening.inlet import Inlet, Mark, Skip
 from gateway.listening.opening import Opening
 from gateway.listening.outlet import Outlet, Write
@@ -82,8 +83,11 @@ class Session:
             lambda outcome: tools.counting.partial(opening.tenant, outcome),
             round(bounds.partial_every_s * SPEECH_RATE),
         )
+        self._foresight = Foresight(lambda pcm: self._deciding.recognise(pcm, call(bounds.final_s)))
         self._finals: asyncio.Queue[Numbered | None] = asyncio.Queue(bounds.finals)
         self._undecided: deque[Utterance] = deque()
+        # What may be in vain is not counted against a day's audio.
+        self._limited = call(bounds.final_s).identity.audio_seconds_per_day is not None
         self._utterances = 0
         self._decided_to = opening.resume_offset
         self._acked = Ack(opening.resume_offset, opening.resume_offset)
@@ -111,11 +115,11 @@ class Session:
         try:
             async with asyncio.TaskGroup() as group:
                 self._partials.started_in(group)
+                self._foresight.started_in(group)
                 await self._run(chunks, group)
         except BaseExceptionGroup as group_of_errors:
             raise _first(group_of_errors) from None
         finally:
-            self._partials.cancel()
             counting.session_closed()
             counting.buffered(-self._buffered_s)
 
@@ -184,7 +188,7 @@ class Session:
             block = windows[start : start + most]
             probabilities = await self._probabilities(block)
             await self._follow(self._track.hear(block, probabilities.tolist()))
-            self._ask_partial()
+            self._ask_ahead()
 
     async def _probabilities(self, windows: Samples) -> Probabilities:
         call = self._call(self._tools.bounds.final_s)
@@ -200,8 +204,18 @@ class Session:
                 continue
             self._partials.cancel()
             self._tools.counting.utterance_ended(self._opening.tenant, one.ending)
-            await self._finals.put(Numbered(self._utterances, one, self._tools.clock()))
+            foreseen = self._foresight.take(one.pcm)
+            await self._finals.put(Numbered(self._utterances, one, self._tools.clock(), foreseen))
             self._utterances += 1
+
+    def _ask_ahead(self) -> None:
+        """For the final where speech seems to be over, else for a partial."""
+        lull = self._track.lull()
+        if lull is None:
+            self._foresight.forget()
+            self._ask_partial()
+        elif not self._undecided and not self._limited:
+            self._foresight.expect(lull)
 
     def _ask_partial(self) -> None:
         if not self._track.open:

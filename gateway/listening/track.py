@@ -56,6 +56,10 @@ class Track:
         """The open utterance so far."""
         return self._endpointer.spoken()
 
+    def lull(self) -> Samples | None:
+        """The utterance that there will be if the silence that is now ends it; None while somebody speaks."""
+        return self._endpointer.lull()
+
     def windows(self, pcm: Samples) -> Samples:
         """Whole windows, perhaps none, for the voice activity detector; then for `hear`."""
         self._given += len(pcm)

@@ -166,3 +166,14 @@ def endpointer_steps(probabilities: list[float]) -> list[Step]:
 
 def told(steps: list[Step]) -> list[tuple[str, int, int]]:
     return [(type(step).__name__, step.start, step.end if isinstance(step, Endpoint) else 0) for step in steps]
+
+
+@given(st.one_of(PROBABILITIES, RUNS))
+def test_an_utterance_is_what_its_last_lull_foresaw(probabilities: list[float]) -> None:
+    endpointer, foreseen = Endpointer(SHORT), None
+    for index, probability in enumerate(probabilities):
+        for step in endpointer.feed(numbered(len(probabilities))[index * VAD_WINDOW :][:VAD_WINDOW], [probability]):
+            if isinstance(step, Endpoint) and step.ending is Ending.ENDPOINT:
+                assert foreseen is not None
+                assert np.array_equal(step.pcm, foreseen)
+        foreseen = endpointer.lull()

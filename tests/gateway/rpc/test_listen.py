@@ -8,12 +8,12 @@ import grpc
 import numpy as np
 import pytest
 
-from conch.clients.inprocess import InProcessInference
+from conch.clients.inprocess import Asked, InProcessInference
 from conch.contracts.errors import Internal, InvalidRequest, Unavailable
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE, SPEECH_RATE
 from gateway.listening.listening import DEFAULT_BOUNDS
-from tests.gateway.conftest import Hold, quick_settings, running, said, silence, tone, whisper
+from tests.gateway.conftest import Hold, heard, quick_settings, running, said, silence, tone, whisper
 from tests.gateway.microphone import Microphone, pcm16
 
 HEARD = ["started", "speech_started", "final", "intent", "decision", "ended"]
@@ -517,14 +517,12 @@ async def test_a_server_that_is_away_for_a_moment_loses_nothing(
 async def test_what_is_wrong_with_one_utterance_is_told_and_the_next_is_decided(
     channel: grpc.aio.Channel, models: InProcessInference, error: Exception
 ) -> None:
-    failures = [error]
-
-    def fails_once(inputs: Any, call: Any) -> Any:
-        if failures and call.priority == PRIORITY_INTERACTIVE:
-            raise failures.pop()
+    def fails(inputs: Any, call: Any) -> Any:
+        if heard(inputs["pcm16"][0]) == "summon":
+            raise error
         return whisper(inputs, call)
 
-    models.functions["whisper"] = fails_once
+    models.functions["whisper"] = fails
     microphone = await Microphone(channel).open()
     await microphone.say(said("summon", "call"))
     await microphone.close()
@@ -541,6 +539,42 @@ async def test_a_caller_who_leaves_cancels_what_runs(channel: grpc.aio.Channel, 
     await hold.entered.wait()
     await microphone.leave()
     await asyncio.wait_for(hold.left.wait(), 10)
+
+
+async def test_the_final_is_asked_for_in_the_silence_that_has_yet_to_end_the_utterance(
+    channel: grpc.aio.Channel, models: InProcessInference
+) -> None:
+    microphone = await Microphone(channel).open()
+    await microphone.say(said("summon", pause_s=1.6), chunk_s=0.05)
+    await microphone.close()
+    finals = [one.inputs["pcm16"].shape[1] for one in models.asked if one.model == "whisper" and interactive(one)]
+    (final,) = microphone.told("final")
+    assert finals == [final.end_offset - final.start_offset]
+    order = [one.model for one in models.asked if interactive(one)]
+    assert "vad" in order[order.index("whisper") : order.index("intent")]
+
+
+async def test_a_tenant_with_a_limit_of_audio_pays_for_each_utterance_once(
+    channel: grpc.aio.Channel, models: InProcessInference
+) -> None:
+    call = channel.stream_stream(
+        "/conch.voice.v1.Voice/Listen",
+        request_serializer=pb.ListenRequest.SerializeToString,
+        response_deserializer=pb.ListenEvent.FromString,
+    )(metadata=(("x-conch-audio-seconds-per-day", "60"),))
+    await call.write(pb.ListenRequest(open=pb.ListenOpen(device="badge-1", sample_rate=SPEECH_RATE)))
+    pcm = pcm16(said("call", "mai", pause_s=0.5, each_s=0.8))
+    for start in range(0, len(pcm), 1600):
+        chunk = pb.AudioChunk(data=pcm[start : start + 1600].tobytes(), offset=start)
+        await call.write(pb.ListenRequest(audio=chunk))
+    await call.done_writing()
+    finals = [event.final async for event in call if event.HasField("final")]
+    held = [one for one in models.asked if one.model == "whisper" and one.call.audio_seconds_per_day is not None]
+    assert len(held) == len(finals) == 1
+
+
+def interactive(asked: Asked) -> bool:
+    return asked.call.priority == PRIORITY_INTERACTIVE
 
 
 async def test_who_sends_faster_than_we_hear_has_to_wait(channel: grpc.aio.Channel, models: InProcessInference) -> None:

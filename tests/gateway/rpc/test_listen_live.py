@@ -64,7 +64,7 @@ async def test_a_spoken_command_is_heard_while_it_is_said_and_acted_on(real: grp
     assert all(0 <= word.start_s <= word.end_s for word in final.words)
 
 
-async def test_a_short_answer_names_who_is_meant_and_a_short_yes_survives(real: grpc.aio.Channel, spoken: Spoken) -> None:
+async def test_short_answers_survive_and_name_who_is_meant(real: grpc.aio.Channel, spoken: Spoken) -> None:
     contacts = [pb.Contact(name="John Baker"), pb.Contact(name="John Smith")]
     microphone = await Microphone(real, language="en", contacts=contacts).open()
     await microphone.say(around(spoken("Please call John.")))

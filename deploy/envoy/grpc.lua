@@ -132,7 +132,10 @@ end
 function envoy_on_request(handle)
   local operator = handle:headers():get("x-conch-operator") == "true"
   local body = handle:body()
-  if body == nil then return end
+  if body == nil then
+    handle:respond({[":status"] = "400"}, MALFORMED)
+    return
+  end
   local said = handle:filterContext()
   local context = {models = said:get("models"), infers = said:get("infers"), loads = said:get("loads")}
   -- An error that nobody caught would let the call pass.

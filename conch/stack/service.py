@@ -92,6 +92,11 @@ class Service(ABC):
     drain_s: ClassVar[float] = 10.0
     """Between SIGTERM and SIGKILL."""
 
+    @classmethod
+    def installed(cls) -> bool:
+        """False where packages are missing that not everybody has: then it starts only where it is named."""
+        return True
+
     def hosts(self, folder: StateFolder) -> Mapping[str, str]:
         """Where a face listens that does not listen on HOST."""
         return {}

@@ -47,11 +47,14 @@ class Wearable:
 
     def publish(self, payload: bytes, **properties: object) -> None:
         """Returns when the broker has acknowledged it."""
+        self.offer(payload, **properties).wait_for_publish(WITHIN_S)
+
+    def offer(self, payload: bytes, **properties: object) -> paho.MQTTMessageInfo:
         told = None
         if properties:
             told = Properties(PacketTypes.PUBLISH)
             told.UserProperty = [(name, str(value)) for name, value in properties.items()]
-        self._client.publish(self.topic, payload, qos=1, properties=told).wait_for_publish(WITHIN_S)
+        return self._client.publish(self.topic, payload, qos=1, properties=told)
 
     def numbered(self, payload: bytes, session: str, sequence: int) -> None:
         """The chunk of this number, of chunks that are all as long."""

@@ -4,21 +4,23 @@ from collections.abc import Collection
 
 from conch.contracts.errors import InvalidRequest
 from conch.stack.service import Service
+from conch.stack.services.bridge import Bridge
 from conch.stack.services.envoy import Envoy
 from conch.stack.services.gateway import Gateway
+from conch.stack.services.mqtt import Mqtt
 from conch.stack.services.redis import Redis
 from conch.stack.services.triton import Triton
 
-SERVICES: tuple[type[Service], ...] = (Redis, Triton, Envoy, Gateway)
+SERVICES: tuple[type[Service], ...] = (Redis, Triton, Envoy, Gateway, Mqtt, Bridge)
 
 
 def chosen(only: Collection[str] = ()) -> list[Service]:
-    """New ones of these names and of all that they need; of all, where none is named."""
+    """New ones of these names and of all that they need; of all that are installed, where none is named."""
     by_name = {service.name: service for service in SERVICES}
     for name in only:
         if name not in by_name:
             raise InvalidRequest(f"there is no service {name!r}; there are {', '.join(by_name)}")
-    wanted, waiting = set[str](), list(only or by_name)
+    wanted, waiting = set[str](), list(only or (name for name, service in by_name.items() if service.installed()))
     while waiting:
         name = waiting.pop()
         if name not in wanted:

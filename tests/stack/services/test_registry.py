@@ -1,12 +1,19 @@
 import pytest
 
 from conch.contracts.errors import InvalidRequest
+from conch.stack.services.bridge import Bridge
 from conch.stack.services.registry import SERVICES, chosen
 from conch.stack.supervisor import in_order
 
 
 def test_without_a_choice_all_are_chosen():
     assert [type(service) for service in chosen()] == list(SERVICES)
+
+
+def test_what_is_not_installed_is_chosen_by_name_alone(monkeypatch):
+    monkeypatch.setattr(Bridge, "installed", classmethod(lambda cls: False))
+    assert [type(service) for service in chosen()] == [service for service in SERVICES if service is not Bridge]
+    assert Bridge in [type(service) for service in chosen(["bridge"])]
 
 
 def test_a_chosen_service_brings_what_it_needs():

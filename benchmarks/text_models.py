@@ -12,12 +12,8 @@ import json
 import os
 import platform
 import random
-import signal
-import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,8 +27,8 @@ from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 
 from benchmarks.load import Call, Load, closed_loop, loop
-from benchmarks.peers.environment import peer_python
-from conch.contracts.errors import Unavailable
+from benchmarks.peers.environment import LITSERVE, peer_python
+from benchmarks.peers.process import serving_peer
 from conch.stack.serving import serving
 from conch.weights.cache import verified_weights
 from training import corpus
@@ -43,7 +39,6 @@ CONCURRENCIES = (1, 4, 16)
 INSTANCES = 2
 """Of each model, in config.pbtxt and at the peer, with one thread each; the bare session gets as many threads."""
 
-PEER = ("litserve==0.2.19", "onnxruntime==1.31.1", "tokenizers==0.23.3", "numpy<2")
 RESULT = Path(__file__).parent / "results" / "text_models.json"
 
 
@@ -72,7 +67,7 @@ def bare(folder: Path, given: Sequence[str], seconds: float) -> Load:
 
 
 @contextlib.asynccontextmanager
-async def calling_triton(address: str, model: str) -> AsyncIterator[Call]:
+async def calling_triton(address: str, model: str) -> AsyncIterator[Call[str]]:
     async with InferenceServerClient(address) as client:
 
         async def call(text: str) -> None:
@@ -84,7 +79,7 @@ async def calling_triton(address: str, model: str) -> AsyncIterator[Call]:
 
 
 @contextlib.asynccontextmanager
-async def calling_peer(address: str) -> AsyncIterator[Call]:
+async def calling_peer(address: str) -> AsyncIterator[Call[str]]:
     async with aiohttp.ClientSession() as session:
 
         async def call(text: str) -> None:
@@ -93,32 +88,6 @@ async def calling_peer(address: str) -> AsyncIterator[Call]:
                 await answer.read()
 
         yield call
-
-
-@contextlib.contextmanager
-def serving_peer(folder: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    program = Path(__file__).parent / "peers" / "litserve_text.py"
-    command = [str(peer_python("litserve", PEER)), str(program), str(folder), str(port), str(INSTANCES)]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-    try:
-        _await_port(process, port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise Unavailable(f"the peer ended with {process.returncode} before it listened")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise Unavailable("the peer did not listen within 120 s")
 
 
 async def measure(calling: Any, given: Sequence[str], seconds: float) -> list[Load]:
@@ -159,7 +128,8 @@ def main(
             folder = Path(scratch) / "repository" / model / "1"
             results[model]["bare"] = bare(folder, texts(model), seconds).as_json()
             if with_peer:
-                with serving_peer(folder) as address:
+                python = peer_python("litserve", LITSERVE)
+                with serving_peer(python, "litserve_text.py", str(folder), str(INSTANCES)) as address:
                     loads = asyncio.run(measure(calling_peer(address), texts(model), seconds))
                 results[model]["litserve"] = [load.as_json() for load in loads]
             results[model]["ratios"] = ratios(results[model])
@@ -168,7 +138,7 @@ def main(
         # Before the run: above 1, somebody else had a share of the cores.
         "load_average": busy,
         "versions": {name: version(name) for name in ("nvidia-pytriton", "onnxruntime", "tokenizers", "tritonclient")},
-        "peer": PEER[0] if with_peer else None,
+        "peer": LITSERVE[0] if with_peer else None,
         "seconds": seconds,
         "results": results,
     }

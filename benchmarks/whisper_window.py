@@ -25,6 +25,7 @@ import psutil
 from faster_whisper import WhisperModel
 
 from benchmarks.clips import Clip, recorded, spoken, word_error_rate
+from benchmarks.cpu import cpu_s
 from conch.clients.inference import Arrays, text_column
 from conch.clients.triton import TritonInference
 from conch.contracts.specs import SPEECH_RATE
@@ -174,8 +175,7 @@ def _spent(process: psutil.Process) -> Iterator[dict[str, float]]:
 
 def _cpu_s(process: psutil.Process) -> float:
     # A benchmark's own children are the server: theirs is counted on its side.
-    everybody = [process] if process.pid == psutil.Process().pid else [process, *process.children(recursive=True)]
-    return float(sum(sum(one.cpu_times()[:2]) for one in everybody))
+    return float(sum(process.cpu_times()[:2])) if process.pid == psutil.Process().pid else cpu_s([process])
 
 
 def _batched(clips: Sequence[Clip], size: int) -> list[Sequence[Clip]]:

@@ -7,6 +7,12 @@ from pathlib import Path
 
 from conch.weights.cache import default_root
 
+LITSERVE = (
+    "litserve==0.2.19", "onnxruntime==1.31.1", "tokenizers==0.23.3", "numpy<2", "faster-whisper==1.2.1",
+    "ctranslate2==4.8.5", "python-multipart==0.0.34",
+)  # fmt: skip
+"""What computes is of the same versions as ours."""
+
 
 def peer_python(name: str, requirements: Sequence[str]) -> Path:
     """The interpreter of the peer's environment; installs it the first time, or when `requirements` change."""

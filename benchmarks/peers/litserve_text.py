@@ -1,6 +1,6 @@
 """LitServe serving our text models' files: run by benchmarks/text_models.py in LitServe's own environment.
 
-    python litserve_text.py FOLDER PORT WORKERS
+    python litserve_text.py PORT FOLDER WORKERS
 
 What its documentation advises: batches of up to 32, gathered for 5 ms, padded to the longest of the batch;
 each worker has one thread.
@@ -67,6 +67,6 @@ class TextApi(litserve.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    _, folder, port, workers = sys.argv
+    _, port, folder, workers = sys.argv
     server = litserve.LitServer(TextApi(Path(folder)), accelerator="cpu", workers_per_device=int(workers))
     server.run(host="127.0.0.1", port=int(port), generate_client_file=False, log_level="warning")

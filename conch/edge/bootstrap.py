@@ -37,6 +37,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "admin_socket": str(files.admin_socket),
         "clusters_file": str(files.clusters),
         "routes_file": str(files.routes),
+        "relays_file": str(files.relays),
         "internal_routes_file": str(files.internal_routes),
         "keys_file": str(files.keys),
         "revoked_file": str(files.revoked),

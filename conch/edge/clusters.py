@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from conch.edge.discovery import Resource, type_url
+from conch.edge.relays import TRANSPORT, relay_address, relays
 from conch.edge.settings import Address, Upstreams
 from conch.edge.tenants import Tenants
 
@@ -44,6 +45,8 @@ class Endpoint:
     address: Address
     checked_at: Address | None = None
     """Answers GET /v2/health/live for it; None where calls themselves must show how it is."""
+    relay: str | None = None
+    """Leads to the address."""
 
 
 def cluster_name(target: Target, tenant: str | None = None) -> str:
@@ -75,7 +78,12 @@ def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequenc
     ]
     if upstreams.otlp is not None:
         fronted.append(_cluster(OTLP, Target.GATEWAY_GRPC, [Endpoint(upstreams.otlp)], UNLIMITED))
-    return fronted
+    return [*fronted, *(_behind_relay(name, address) for address, name in relays(upstreams).items())]
+
+
+def _behind_relay(name: str, address: Address) -> Resource:
+    cluster = _cluster(name, Target.TRITON_HTTP, [Endpoint(address, address)], UNLIMITED)
+    return {**cluster, "close_connections_on_host_health_failure": True}
 
 
 def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
@@ -83,7 +91,8 @@ def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
         case Target.TRITON_GRPC:
             return [Endpoint(triton.grpc, triton.http) for triton in upstreams.tritons]
         case Target.TRITON_HTTP:
-            return [Endpoint(triton.http, triton.http) for triton in upstreams.tritons]
+            ways = relays(upstreams)
+            return [Endpoint(triton.http, triton.http, ways.get(triton.http)) for triton in upstreams.tritons]
         case Target.GATEWAY_GRPC:
             return _single(upstreams.gateway_grpc)
         case Target.GATEWAY_HTTP:
@@ -139,6 +148,8 @@ def _cluster(
     }
     if endpoints and all(endpoint.checked_at for endpoint in endpoints):
         cluster["health_checks"] = [_HEALTH_CHECK]
+    if any(endpoint.relay for endpoint in endpoints):
+        cluster["transport_socket"] = TRANSPORT
     return cluster
 
 
@@ -200,6 +211,11 @@ def _protocol(target: Target, *, pings: bool, traced: bool) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.relay is not None:
+        checked = {"address": socket_address(endpoint.address)}
+        return {
+            "endpoint": {"address": relay_address(endpoint.relay, endpoint.address), "health_check_config": checked}
+        }
     described: dict[str, Any] = {"address": socket_address(endpoint.address)}
     if endpoint.checked_at is not None and endpoint.checked_at != endpoint.address:
         described["health_check_config"] = {"port_value": endpoint.checked_at.port}

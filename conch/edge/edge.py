@@ -10,6 +10,7 @@ from conch.edge.certificates import check_files, publish_secrets
 from conch.edge.clusters import clusters
 from conch.edge.files import EdgeFiles
 from conch.edge.keys import KeyStore
+from conch.edge.relays import relay_listeners
 from conch.edge.routes import internal_routes, public_routes
 from conch.edge.settings import EdgeSettings
 from conch.edge.tenants import Tenants
@@ -45,6 +46,7 @@ class Edge:
         self.publish_tenants()
         publish_keys(self.files, self.keys)
         discovery.publish(self.files.internal_routes, [internal_routes()])
+        discovery.publish(self.files.relays, relay_listeners(self.settings.upstreams))
         if self.settings.tls is not None:
             publish_secrets(self.settings.tls, self.files.secrets)
         discovery.replace(self.files.bootstrap, bootstrap(self.settings, self.files))

@@ -20,6 +20,7 @@ class EdgeFiles:
         self.clusters = discovery / "clusters.json"
         self.routes = discovery / "routes.json"
         self.internal_routes = discovery / "internal_routes.json"
+        self.relays = discovery / "relays.json"
         self.keys = discovery / "keys.json"
         self.revoked = discovery / "revoked.json"
         self.secrets = SecretFiles(discovery / "certificate.json", discovery / "authorities.json")

@@ -4,6 +4,7 @@ import gzip
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,24 @@ def test_a_stopped_triton_is_unavailable_and_recovers(
         finally:
             own_triton.process.send_signal(signal.SIGCONT)
         until(lambda: _serves(caller))
+
+
+def test_calls_that_a_server_took_before_it_hung_end(
+    make_edge: Callable[..., Any], own_triton: Any, make_caller: Callable[..., Any], gates: Path, until: Any
+) -> None:
+    with fronting(make_edge(own_triton)) as running, ThreadPoolExecutor(2) as aside:
+        caller = make_caller(running)
+        (gates / "held").touch()
+        try:
+            waiting = [aside.submit(ask, caller, "held") for ask in (_ask_over_http, _ask_over_grpc)]
+            # One is in the model, one waits for it.
+            until(lambda: _pending(own_triton, "held") == 1, 20)
+            own_triton.process.send_signal(signal.SIGSTOP)
+            assert [call.result(30) for call in waiting] == ["a server behind the edge is away"] * 2
+        finally:
+            (gates / "held").unlink()
+            own_triton.process.send_signal(signal.SIGCONT)
+        until(lambda: _serves(caller), 20)
 
 
 def test_a_killed_triton_is_unavailable_at_once(
@@ -244,6 +263,27 @@ def test_what_the_edge_cannot_unpack_is_refused(open_edge: Any, encoding: str) -
 def _who(call: Any) -> str:
     _, finished = call.with_call(b"", timeout=10)
     return str(dict(finished.trailing_metadata())["standing-in"])
+
+
+BODY = {"inputs": [{"name": "numbers", "datatype": "FP32", "shape": [2], "data": [1, 2]}]}
+
+
+def _ask_over_http(caller: Any, model: str) -> str:
+    answer = httpx.post(f"{caller.url}/v2/models/{model}/infer", json=BODY, timeout=25)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    return str(answer.json()["error"])
+
+
+def _ask_over_grpc(caller: Any, model: str) -> str:
+    refused = caller.refusal(model)
+    assert refused.status() == UNAVAILABLE
+    return str(refused.message())
+
+
+def _pending(server: Any, model: str) -> float:
+    text = httpx.get(f"http://{server.metrics}/metrics", timeout=10).text
+    counts = [line for line in text.splitlines() if line.startswith("nv_inference_pending_request_count{")]
+    return sum(float(line.split()[-1]) for line in counts if f'model="{model}"' in line)
 
 
 def _status(caller: Any, path: str) -> int:

@@ -10,8 +10,10 @@ from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.edge import edge_app
 from conch.cli.embed import embed
+from conch.cli.history import history
 from conch.cli.keys import keys_app
 from conch.cli.models import list_models
+from conch.cli.publish import publish, rollback
 from conch.cli.speak import speak
 from conch.cli.status import status
 from conch.cli.transcribe import transcribe
@@ -30,10 +32,11 @@ app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 
-for command in (up, status, down, demo, transcribe, understand, speak, embed, doctor):
+for command in (up, status, down, demo, transcribe, understand, speak, embed, publish, rollback, doctor):
     app.command()(command)
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)
+models_app.command("history")(history)
 
 
 @app.callback()

@@ -1,16 +1,23 @@
-"""`conch models list`: what the running stack serves, and which weights are on this machine."""
+"""`conch models list`: what the running stack serves, what was refused, and which weights are on this machine."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from conch.cli.console import err, out, print_json, reporting_errors
 from conch.contracts.errors import Unavailable
-from conch.stack.state import NoStack, running_stack
+from conch.rollout.folders import Folders
+from conch.rollout.quarantine import QuarantinedVersion
+from conch.rollout.record import ModelRecord
+from conch.rollout.versions import is_candidate
+from conch.stack.state import NoStack, StateFolder, running_stack
+from conch.stack.state import default_root as state_root
 from conch.weights.cache import WeightCache, default_root
 from conch.weights.manifest import Manifest
 
@@ -23,14 +30,20 @@ class ListedModel:
     version: str
     """Empty where the stack serves no version of it."""
     state: str
-    """Triton's word: READY, LOADING, UNAVAILABLE…; empty where no stack runs or it has no such model."""
+    """Triton's word (READY, LOADING, UNAVAILABLE…), UNLOADED or QUARANTINED; empty where it has no such model."""
     weights: str
     """present, missing, or none where the model needs none from the cache."""
+    alias: str = ""
+    """champion: the version that callers get who name none, of a model that was published."""
+    reason: str = ""
+    """Why it was refused, of a version in quarantine."""
 
 
 def list_models(
     state: Annotated[Path | None, typer.Option("--state", help="The stack's state folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One object a model: name, version, state, weights.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One object a version: name, version, state, weights, alias, reason.")
+    ] = False,
 ) -> None:
     """What the running stack serves, and which weights are here; without a stack, the weights alone."""
     with reporting_errors():
@@ -39,25 +52,53 @@ def list_models(
         except NoStack as error:
             err.print(error.message, soft_wrap=True)
             triton = None
-        models = listed(Manifest.read(), WeightCache(default_root()), _index(triton) if triton else [])
+        folders = Folders(StateFolder(state or state_root()).root)
+        models = listed(
+            Manifest.read(),
+            WeightCache(default_root()),
+            _index(triton) if triton else [],
+            folders.records.all(),
+            folders.quarantine.all(),
+        )
     if as_json:
         for model in models:
-            print_json({"name": model.name, "version": model.version, "state": model.state, "weights": model.weights})
+            print_json(asdict(model))
         return
-    table = Table("model", "version", "state", "weights")
+    table = Table("model", "version", "alias", "state", "weights", "reason")
     for model in models:
-        table.add_row(model.name, model.version or "-", model.state or "-", model.weights)
+        row = (model.name, model.version, model.alias, model.state, model.weights, model.reason)
+        table.add_row(*(escape(cell) or "-" for cell in row))
     out.print(table)
 
 
-def listed(manifest: Manifest, cache: WeightCache, index: list[dict[str, str]]) -> list[ListedModel]:
-    """Served ones and those that only have weights, by name; `index` is Triton's repository index."""
-    served = [(entry["name"], entry.get("version", ""), entry.get("state", "")) for entry in index]
-    others = [(model, "", "") for model in manifest.models if model not in {name for name, _, _ in served}]
-    return [
-        ListedModel(name, version, state, _weights_of(name, manifest, cache))
-        for name, version, state in sorted(served + others)
+def listed(
+    manifest: Manifest,
+    cache: WeightCache,
+    index: list[dict[str, str]],
+    records: Sequence[ModelRecord] = (),
+    refused: Sequence[QuarantinedVersion] = (),
+) -> list[ListedModel]:
+    """Served ones and those that only have weights, by name; `index` is Triton's repository index.
+
+    A version that is not loaded and could be stands there as UNLOADED, one that was refused as QUARANTINED.
+    """
+    states = {
+        (entry["name"], entry.get("version", "")): entry.get("state", "")
+        for entry in index
+        if not is_candidate(entry["name"])
+    }
+    if index:
+        for record in records:
+            states |= {(record.model, str(n)): "UNLOADED" for n in record.known if n not in record.serving}
+    names = {name for name, _ in states}
+    states |= {(model, ""): "" for model in manifest.models if model not in names}
+    aliases = {(record.model, str(n)): alias for record in records for alias, n in record.aliases.items()}
+    models = [
+        ListedModel(name, version, state, _weights_of(name, manifest, cache), aliases.get((name, version), ""))
+        for (name, version), state in states.items()
     ]
+    models += [ListedModel(one.model, str(one.version), "QUARANTINED", "none", reason=one.reason) for one in refused]
+    return sorted(models, key=lambda model: (model.name, int(model.version or 0), model.state))
 
 
 def _weights_of(model: str, manifest: Manifest, cache: WeightCache) -> str:

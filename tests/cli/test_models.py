@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from conch.cli.main import app
 from conch.cli.models import ListedModel, listed
+from conch.rollout.quarantine import QuarantinedVersion
+from conch.rollout.record import ModelRecord
 from conch.weights.cache import WeightCache
 from conch.weights.manifest import Manifest, WeightFile
 
@@ -37,6 +39,23 @@ def test_served_models_stand_beside_those_that_only_have_weights(cache):
     ]
 
 
+def test_versions_have_their_alias_and_refused_ones_their_reason(cache):
+    index = [
+        {"name": "intent", "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"},
+        {"name": "intent", "version": "2", "state": "READY"},
+        {"name": "intent--candidate-4", "version": "4", "state": "READY"},
+    ]
+    record = ModelRecord("intent", 2, (2,), (1, 2, 3), (2, 3), (1,))
+    refused = QuarantinedVersion("intent", 4, "ab", "it does not load", "2026-01-01T00:00:00+00:00")
+
+    assert listed(Manifest(()), cache, index, [record], [refused]) == [
+        ListedModel("intent", "1", "UNLOADED", "none"),
+        ListedModel("intent", "2", "READY", "none", "champion"),
+        ListedModel("intent", "3", "UNLOADED", "none"),
+        ListedModel("intent", "4", "QUARANTINED", "none", reason="it does not load"),
+    ]
+
+
 def test_without_a_stack_the_weights_are_listed(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
@@ -45,7 +64,7 @@ def test_without_a_stack_the_weights_are_listed(tmp_path, monkeypatch):
     assert answer.exit_code == 0
     assert "no stack is running" in answer.stderr
     models = [json.loads(line) for line in answer.stdout.splitlines()]
-    assert {"name": "whisper", "version": "", "state": "", "weights": "missing"} in models
+    assert {"name": "whisper", "version": "", "state": "", "weights": "missing", "alias": "", "reason": ""} in models
 
 
 def test_pull_names_the_models_there_are(tmp_path, monkeypatch):

@@ -22,7 +22,14 @@ def test_what_the_stack_serves_is_listed_with_its_versions(serving, tmp_path):
 
     assert answer.exit_code == 0, answer.stderr
     models = {model["name"]: model for model in map(json.loads, answer.stdout.splitlines())}
-    assert models["embedding"] == {"name": "embedding", "version": "1", "state": "READY", "weights": "present"}
+    assert models["embedding"] == {
+        "name": "embedding",
+        "version": "1",
+        "state": "READY",
+        "weights": "present",
+        "alias": "",
+        "reason": "",
+    }
     assert models["whisper"]["state"] == ""
 
 

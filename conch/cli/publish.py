@@ -1,0 +1,80 @@
+"""`conch publish` and `conch rollback`: which version of a model answers, in the running stack."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conch.cli.connection import State, needing_a_stack
+from conch.cli.console import err, out, print_json, reporting_errors
+from conch.contracts.errors import Unavailable
+from conch.rollout.folders import Folders
+from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.record import ModelRecord
+from conch.rollout.server import TritonServer
+from conch.rollout.versions import version_number
+from conch.stack.state import StateFolder, default_root, running_stack
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One object: model, champion, serving, versions, generation.", show_default=False)
+]
+
+
+def publish(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name; a new one brings its config.pbtxt.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of a version, or of a model with one.")],
+    note: Annotated[str, typer.Option("--note", help="Kept in the journal.")] = "",
+    version: Annotated[
+        str, typer.Option("--version", metavar="N", help="Its number; default: its folder's, or the next.")
+    ] = "",
+    again: Annotated[bool, typer.Option("--again", help="Though the same files were refused before.")] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a version live: checked, tried out and probed before any caller gets it; exits 1 where it is refused."""
+    with reporting_errors(), needing_a_stack():
+        publisher = _publisher(state)
+        number = version_number(version) if version else None
+        with err.status(f"publishing {model}"):
+            record = asyncio.run(publisher.publish(Publication(model, path.absolute(), note, number, again)))
+        _tell(record, as_json)
+
+
+def rollback(
+    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the champion before.")] = "",
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to a version that is known; at once where it is still loaded."""
+    with reporting_errors(), needing_a_stack():
+        publisher = _publisher(state)
+        target = version_number(version) if version else None
+        with err.status(f"rolling {model} back"):
+            record = asyncio.run(publisher.roll_back(model, target))
+        _tell(record, as_json)
+
+
+def _publisher(state: Path | None) -> Publisher:
+    triton = running_stack(state).services.get("triton")
+    if triton is None or not {"http", "grpc"} <= triton.addresses.keys():
+        raise Unavailable("the stack's Triton is not ready: conch status tells what it does")
+    root = StateFolder(state or default_root()).root
+    return Publisher(Folders(root), TritonServer(triton.addresses["http"], triton.addresses["grpc"]))
+
+
+def _tell(record: ModelRecord, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "model": record.model,
+                "champion": record.champion,
+                "serving": list(record.serving),
+                "versions": sorted(record.known),
+                "generation": record.generation,
+            }
+        )
+        return
+    warm = ", ".join(str(version) for version in record.serving if version != record.champion)
+    out.print(f"{record.model} {record.champion} is live" + (f"; {warm} stays loaded" if warm else ""))

@@ -27,6 +27,8 @@ class Bounds:
     """A partial that takes longer is stale."""
     final_s: float = 60.0
     """To decide one utterance, through refusals and restarts; then the session ends, and audio is sent again."""
+    prompt_s: float = 1.0
+    """For the last final; where it took longer models have no time for what may be in vain, and none is foreseen."""
     answer_s: float = 10.0
     """In which a question of ours must be answered."""
     ack_s: float = 0.5

@@ -88,6 +88,7 @@ class Session:
         self._undecided: deque[Utterance] = deque()
         # What may be in vain is not counted against a day's audio.
         self._limited = call(bounds.final_s).identity.audio_seconds_per_day is not None
+        self._final_took_s = 0.0
         self._utterances = 0
         self._decided_to = opening.resume_offset
         self._acked = Ack(opening.resume_offset, opening.resume_offset)
@@ -214,7 +215,7 @@ class Session:
         if lull is None:
             self._foresight.forget()
             self._ask_partial()
-        elif not self._undecided and not self._limited:
+        elif not self._undecided and not self._limited and self._final_took_s <= self._tools.bounds.prompt_s:
             self._foresight.expect(lull)
 
     def _ask_partial(self) -> None:
@@ -233,7 +234,8 @@ class Session:
         while (one := await self._finals.get()) is not None:
             async for event in self._deciding.events(one, self._call(self._tools.bounds.final_s)):
                 await self._outlet.tell([event])
-            self._tools.counting.utterance_decided(self._opening.tenant, self._tools.clock() - one.ended_at)
+            self._final_took_s = self._tools.clock() - one.ended_at
+            self._tools.counting.utterance_decided(self._opening.tenant, self._final_took_s)
             self._undecided.popleft()
             self._settle()
             self._ack()

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
 import typer
 
 from conch.cli.demo import demo
+from conch.cli.devices import devices_app
 from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.edge import edge_app
@@ -31,6 +32,7 @@ models_app = typer.Typer(help="The models: what is served, and the weights they 
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
+app.add_typer(devices_app, name="devices")
 
 for command in (up, status, down, demo, transcribe, understand, speak, embed, publish, rollback, doctor):
     app.command()(command)

@@ -67,8 +67,8 @@ TIMES_ITS_LIMIT = 5
 QUIET_PER_S = 100
 WITHIN_S = 1.0
 """A later answer is no good: whoever asked has gone."""
-CALLERS = 32
-"""Four full batches for each instance: with as many that take turns, it is never idle."""
+CALLERS = 64
+"""Who take turns, eight full batches for each instance: something always waits."""
 TENANTS = f"""
 [tenants.quiet]
 

@@ -1,0 +1,111 @@
+import pytest
+
+from bridge.accounts import Balance, Missing
+from bridge.backlog import Backlog, Bounds, Dropped
+from bridge.chunk import Chunk, Encoding, Format, Reason, Refused
+from bridge.records import Mark
+from conch.contracts.topics import DeviceId
+
+DEVICE = DeviceId("default", "watch-1")
+COUNTED = Format(1000, Encoding.PCM16, True)
+BARE = Format(1000, Encoding.PCM16, False)
+
+
+class Yard:
+    """A backlog whose places are numbers."""
+
+    def __init__(self, how: Format = COUNTED, start: Mark | None = None) -> None:
+        self.released: list[int] = []
+        start = start or Mark(DEVICE, "one", how, 1, 0, 0, Balance(sent=0))
+        self.backlog = Backlog(start, Bounds(4, 1.0), self.released.append)
+
+    def take(self, *numbers: int) -> list:
+        """Chunks of 0.2 s; `max_waiting_s` is five of them."""
+        lost = []
+        for number in numbers:
+            placed = self.backlog.placed(chunk(number, self.backlog.format), False)
+            if placed is not None:
+                lost += self.backlog.take(placed, number)
+        return lost
+
+    def send(self) -> list[int]:
+        sent = []
+        while (piece := self.backlog.next()) is not None:
+            sent.append(piece.offset // 200)
+        return sent
+
+
+def chunk(number: int, how: Format = COUNTED) -> Chunk:
+    return Chunk(bytes([number]) * 400, how, 200, "one", number, number * 200)
+
+
+def test_what_is_decided_is_released_and_the_rest_is_sent_again():
+    yard = Yard()
+    yard.take(0, 1, 2, 3)
+    assert yard.send() == [0, 1, 2, 3]
+    assert yard.backlog.decide(500)
+    assert not yard.backlog.decide(400)
+    assert yard.released == [0, 1]
+    yard.backlog.send_again()
+    assert yard.backlog.next_offset == 400
+    assert yard.send() == [2, 3]
+    assert yard.backlog.decide(800)
+    assert yard.backlog.is_empty
+
+
+def test_the_oldest_that_was_not_sent_goes_and_what_the_gateway_has_stays():
+    yard = Yard()
+    yard.take(0, 1)
+    assert yard.send() == [0, 1]
+    assert yard.take(2, 3, 4, 5, 6) == []
+    assert yard.take(7, 8) == [Dropped(400, 600), Dropped(600, 800)]
+    assert yard.send() == [4, 5, 6, 7, 8]
+    assert yard.released == [2, 3]
+    assert yard.backlog.balance == Balance(received=7 * 200, dropped=400, sent=9 * 200)
+
+
+def test_a_gap_is_told_once_its_chunk_is_given_up():
+    yard = Yard()
+    assert yard.take(0, 2, 3) == []
+    assert yard.backlog.reorders
+    assert yard.backlog.give_up_missing() == [Missing(200, 400)]
+    assert yard.send() == [0, 2, 3]
+
+
+def test_audio_that_the_gateway_refuses_is_all_dropped():
+    yard = Yard()
+    yard.take(0, 1, 3)
+    yard.send()
+    assert yard.backlog.throw_away() == [Missing(400, 600), Dropped(0, 400), Dropped(600, 800)]
+    assert yard.backlog.is_empty
+    assert sorted(yard.released) == [0, 1, 3]
+
+
+def test_a_restored_backlog_has_what_was_not_decided_and_nothing_that_was_thrown_away():
+    yard = Yard()
+    yard.take(0, 1)
+    yard.send()
+    yard.backlog.decide(200)
+    yard.take(2, 3, 4, 5, 6, 7)  # 2 goes
+    mark = yard.backlog.mark
+    assert mark.thrown_away == (Missing(400, 600),)
+
+    again = Yard(start=mark)
+    for number in range(9):  # the last one came after the mark
+        again.backlog.restore(chunk(number), number)
+    assert again.released == [0, 2, 1, 3]  # nobody was sent anything yet, so 1 and 3 are too old
+    assert again.backlog.balance == Balance(received=6 * 200, dropped=600, sent=9 * 200)
+
+
+def test_chunks_without_numbers_follow_one_another_and_what_was_sent_is_unknown():
+    yard = Yard(BARE)
+    yard.take(7, 7, 9)
+    assert yard.send() == [0, 1, 2]
+    assert yard.backlog.placed(chunk(9, BARE), True) is None
+    assert yard.backlog.balance == Balance(received=600, sent=None)
+
+
+def test_a_chunk_of_another_format_is_refused():
+    with pytest.raises(Refused) as refused:
+        Yard().backlog.placed(chunk(0, BARE), False)
+    assert refused.value.reason is Reason.FORMAT_CHANGED

@@ -5,12 +5,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from conch.stack import leash
+from conch.stack.leash import leashed
 from conch.stack.processes import ProcessMark, end_session, reap_group
 from conch.stack.service import Launch
 
@@ -33,7 +32,7 @@ class Child:
     def start(cls, launch: Launch, folder: Path, on_line: Callable[[str], None]) -> Self:
         """`on_line` gets each line of its stdout and stderr. Needs a running event loop."""
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *launch.command],
+            leashed(launch.command),
             env={**os.environ, **launch.environment},
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ import httpx
 
 from conch.contracts.errors import Unavailable
 from conch.edge.edge import Edge
+from conch.stack.leash import leashed
 
 
 def binary() -> Path:
@@ -68,7 +69,11 @@ def fronting(edge: Edge, *, ready_s: float = 20.0) -> Iterator[RunningEdge]:
     log = edge.files.root / "envoy.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(edge), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            leashed(command(edge)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     try:
         running = RunningEdge(edge, process, log)

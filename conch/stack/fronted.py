@@ -18,6 +18,7 @@ from conch.contracts.errors import Unavailable
 from conch.edge.edge import Edge
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
 from conch.stack.envoy import RunningEdge, fronting
+from conch.stack.leash import leashed
 from conch.stack.serving import free_ports, serving
 from conch.stack.triton import HOST
 from conch.tracing import collector
@@ -96,7 +97,7 @@ def _gateway(
     own = {f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}
     environment = {**os.environ, **own, **environment}
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-P", "-m", "gateway"], env=environment, stderr=output)
+        process = subprocess.Popen(leashed([sys.executable, "-P", "-m", "gateway"]), env=environment, stderr=output)
     try:
         yield _await_addresses(process, log, ready_s)
     finally:

@@ -8,8 +8,20 @@ import ctypes
 import os
 import signal
 import sys
+import threading
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """What starts `command` so that it ends with us; its process id is that of what is started.
+
+    Outside of the main thread nothing holds it: that thread's end would be its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return list(command)
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def main() -> None:

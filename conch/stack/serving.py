@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from conch.contracts.errors import Unavailable
+from conch.stack.leash import leashed
 from conch.stack.repository import ENSEMBLES, MODELS, WeightFiles, checkout, fill_live, fill_repository
 from conch.stack.shm import prefix_of, sweep
 from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
@@ -82,7 +83,7 @@ def serving_repositories(
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            installation.command(repositories, addresses, shm_prefix=prefix_of(folder), otlp_http=otlp_http),
+            leashed(installation.command(repositories, addresses, shm_prefix=prefix_of(folder), otlp_http=otlp_http)),
             env=installation.environment({**os.environ, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -18,9 +18,9 @@ def alerts() -> list[dict]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def test_the_five_dashboards_are_there_each_under_a_name_of_its_own():
+def test_the_six_dashboards_are_there_each_under_a_name_of_its_own():
     boards = [json.loads(path.read_text()) for path in DASHBOARDS]
-    assert {path.stem for path in DASHBOARDS} == {"overview", "models", "tenants", "edge", "voice"}
+    assert {path.stem for path in DASHBOARDS} == {"overview", "models", "tenants", "edge", "voice", "bridge"}
     assert len({board["uid"] for board in boards}) == len({board["title"] for board in boards}) == len(boards)
 
 

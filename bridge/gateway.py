@@ -71,7 +71,7 @@ class Listening:
     async def __aiter__(self) -> AsyncIterator[Event]:
         try:
             async for event in self._call:
-                for told in _read(event):
+                for told in read_event(event):
                     yield told
         except grpc.RpcError as error:
             raise _error(error) from error
@@ -139,7 +139,7 @@ def _error(error: Any) -> ConchError:
     return error_of(error.code(), error.details() or "", None)
 
 
-def _read(event: pb.ListenEvent) -> list[Event]:
+def read_event(event: pb.ListenEvent) -> list[Event]:
     name = event.WhichOneof("event")
     if name is None:
         return []

@@ -3,6 +3,7 @@
 live/models/<model>/<n>/      what Triton reads; written here and by the stack's start alone
 live/.staging/                versions on their way in, and on their way out
 rollout/lock                  who publishes now
+rollout/heartbeat             written every second by the process that watches the repository
 rollout/journal.jsonl         what was done
 rollout/pending.json          the publishing that has begun and not ended
 rollout/records/<model>.json  versions, champion
@@ -42,6 +43,7 @@ class Folders:
         self.repository = root / "repository"
         self.rollout = root / "rollout"
         self.lock = self.rollout / "lock"
+        self.heartbeat = self.rollout / "heartbeat"
         self.journal = Journal(self.rollout / "journal.jsonl")
         self.quarantine = Quarantine(self.rollout / "quarantine")
         self.records = Records(self.rollout / "records")

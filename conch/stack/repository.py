@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from conch.contracts.errors import Internal, NotFound
@@ -84,13 +84,20 @@ def fill_live(repository: Path, live: Path) -> list[str]:
     (staged / MODELS).mkdir(parents=True)
     (staged / ENSEMBLES).mkdir()
     names = set[str]()
+    shipped = _shipped_versions(repository)
     for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
         reason = _unservable(folder)
         if reason is not None:
             logger.warning("%s is left out: %s", folder.name, reason)
             continue
         shelf = ENSEMBLES if _ENSEMBLE.search((folder / "config.pbtxt").read_text()) else MODELS
-        shutil.copytree(folder, staged / shelf / folder.name, copy_function=_link_or_copy, symlinks=True)
+        shutil.copytree(
+            folder,
+            staged / shelf / folder.name,
+            copy_function=_link_or_copy,
+            symlinks=True,
+            ignore=_others(folder, shipped.get(folder.name, set())),
+        )
         names.add(folder.name)
     folders = Folders(live.parent)
     names |= set(restore(folders, staged / MODELS, _link_or_copy))
@@ -100,6 +107,28 @@ def fill_live(repository: Path, live: Path) -> list[str]:
     shutil.rmtree(old, ignore_errors=True)
     forget_unfinished(folders)
     return sorted(names)
+
+
+def _shipped_versions(repository: Path) -> dict[str, set[str]]:
+    """By model, of those that the checkout ships."""
+    record = repository / SHIPPED
+    found: dict[str, set[str]] = {}
+    for key in json.loads(record.read_text()) if record.is_file() else ():
+        parts = Path(key).parts
+        if len(parts) > 2 and parts[1].isdecimal():
+            found.setdefault(parts[0], set()).add(parts[1])
+    return found
+
+
+def _others(folder: Path, shipped: Collection[str]) -> Callable[[str, list[str]], list[str]]:
+    """Versions that somebody added to a model of ours: they are published, once a server runs, and not just loaded."""
+
+    def ignored(inside: str, names: list[str]) -> list[str]:
+        if Path(inside) != folder or not shipped:
+            return []
+        return [name for name in names if name.isdecimal() and name not in shipped]
+
+    return ignored
 
 
 def _unservable(folder: Path) -> str | None:

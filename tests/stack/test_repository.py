@@ -80,7 +80,7 @@ def test_a_file_that_somebody_changed_stays_and_is_named(source, tmp_path, caplo
     assert "upper/config.pbtxt was changed by hand" in caplog.text
 
 
-def test_what_users_add_is_served_and_left_alone(source, tmp_path):
+def test_a_model_that_users_add_is_served_and_a_version_that_they_add_waits_to_be_published(source, tmp_path):
     repository, live = tmp_path / "repository", tmp_path / "live"
     fill_repository(source, repository, {})
     (repository / "mine/1").mkdir(parents=True)
@@ -88,7 +88,8 @@ def test_what_users_add_is_served_and_left_alone(source, tmp_path):
     (repository / "upper/2").mkdir()
     fill_repository(source, repository, {})
     assert fill_live(repository, live) == ["loud", "mine", "upper"]
-    assert (live / "models/upper/2").is_dir()
+    assert (repository / "upper/2").is_dir()
+    assert not (live / "models/upper/2").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from conch.stack.services.envoy import Envoy
 from conch.stack.services.gateway import Gateway
 from conch.stack.services.mqtt import Mqtt
 from conch.stack.services.redis import Redis
+from conch.stack.services.rollout import Rollout
 from conch.stack.services.triton import Triton
 
-SERVICES: tuple[type[Service], ...] = (Redis, Triton, Envoy, Gateway, Mqtt, Bridge)
+SERVICES: tuple[type[Service], ...] = (Redis, Triton, Rollout, Envoy, Gateway, Mqtt, Bridge)
 
 
 def chosen(only: Collection[str] = ()) -> list[Service]:

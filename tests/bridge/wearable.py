@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 CHUNK = 3200
 """Samples: 200 ms."""
 
-WITHIN_S = 12.0
+WITHIN_S = 40.0
 
 
 def speech(count: int = CHUNK, seed: int = 1) -> bytes:

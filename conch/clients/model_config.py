@@ -1,20 +1,21 @@
-"""Triton's ModelConfig: read from a config.pbtxt and written as one."""
+"""Triton's ModelConfig: read from a config.pbtxt and written as one.
 
+Its messages are imported when they are used: who lays out models without publishing any needs no tritonclient.
+"""
+
+from types import ModuleType
 from typing import Any
 
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.specs import DataType
-
-REJECT = model_config_pb2.ModelQueuePolicy.REJECT
 
 
 def parse_config(text: str) -> Any:
     """A ModelConfig; an unknown field is an error, as it is to Triton."""
     try:
-        return text_format.Parse(text, model_config_pb2.ModelConfig())
+        return text_format.Parse(text, _messages().ModelConfig())
     except text_format.ParseError as error:
         raise InvalidRequest(f"the config is not one of Triton's: {error}") from None
 
@@ -25,10 +26,21 @@ def render_config(config: Any) -> str:
 
 def type_name(tensor: Any) -> str:
     """Of a config's tensor, in the specs' words."""
-    name = str(model_config_pb2.DataType.Name(tensor.data_type)).removeprefix("TYPE_")
+    name = str(_messages().DataType.Name(tensor.data_type)).removeprefix("TYPE_")
     return DataType.BYTES if name == "STRING" else name
 
 
 def kind_name(group: Any) -> str:
     """Of an instance group: KIND_CPU…"""
-    return str(model_config_pb2.ModelInstanceGroup.Kind.Name(group.kind))
+    return str(_messages().ModelInstanceGroup.Kind.Name(group.kind))
+
+
+def rejects(policy: Any) -> bool:
+    """A queue policy that refuses what is late, rather than delay it."""
+    return bool(policy.timeout_action == _messages().ModelQueuePolicy.REJECT)
+
+
+def _messages() -> ModuleType:
+    from tritonclient.grpc import model_config_pb2
+
+    return model_config_pb2  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: its models, counts, an inference, a load."""
+"""What the supervisor and publishers ask of a Triton over HTTP: models, counts, inferences, loads, with a deadline each."""
 
 import json
 from collections.abc import Mapping

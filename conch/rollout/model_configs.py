@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from conch.clients.model_config import REJECT, kind_name, parse_config, type_name
+from conch.clients.model_config import kind_name, parse_config, rejects, type_name
 from conch.contracts.specs import PRIORITY_BULK, ModelSpec, TensorSpec
 
 PATIENCE_S = 30
@@ -99,7 +99,7 @@ def _scheduling(config: Any) -> Iterator[str]:
 
 
 def _queue(policy: Any, who: str) -> Iterator[str]:
-    if policy.timeout_action != REJECT:
+    if not rejects(policy):
         yield f"{who} delays what is late, it should REJECT"
     if policy.default_timeout_microseconds < PATIENCE_S * 1_000_000:
         yield f"{who} waits {policy.default_timeout_microseconds} µs, a request's own timeout wants {PATIENCE_S} s"

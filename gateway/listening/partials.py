@@ -14,6 +14,10 @@ from gateway.recognition import Expectation, Recogniser
 LATE, FAILED, BEHIND, SENT = "late", "failed", "behind", "sent"
 
 
+RESTS = 2.0
+"""Times as long as the last partial took, before the next."""
+
+
 class Partials:
     """Of one session."""
 
@@ -24,8 +28,11 @@ class Partials:
         offer: Callable[[PartialText], bool],
         count: Callable[[str], None],
         every: int,
+        clock: Callable[[], float],
     ) -> None:
         """`offer` says whether there was room for it; `every`: samples of new audio between two."""
+        self._clock = clock
+        self._rests_until = clock()
         self._recogniser = recogniser
         self._expectation = expectation
         self._offer = offer
@@ -46,7 +53,7 @@ class Partials:
         self._heard, self._hypotheses = 0, Hypotheses()
 
     def due(self, samples: int) -> bool:
-        return samples - self._heard >= self._every
+        return samples - self._heard >= self._every and self._clock() >= self._rests_until
 
     def leave_out(self, samples: int) -> None:
         self._heard = samples
@@ -69,11 +76,16 @@ class Partials:
     async def _ask(self, number: int, spoken: Samples, call: CallOptions) -> None:
         # The final is of the same audio, and is what a day's limit counts.
         uncounted = replace(call, audio_seconds_per_day=None)
+        asked_at = self._clock()
         try:
             recognition = await self._recogniser.recognise(spoken, self._expectation, uncounted)
         except ConchError:
             self._count(FAILED)
             return
+        finally:
+            # A batch that runs holds finals up: the slower models are, the fewer partials they get.
+            now = self._clock()
+            self._rests_until = now + RESTS * (now - asked_at)
         if not recognition.text:
             return
         partial = self._hypotheses.heard(recognition.text)

@@ -82,6 +82,7 @@ class Session:
             self._outlet.offer,
             lambda outcome: tools.counting.partial(opening.tenant, outcome),
             round(bounds.partial_every_s * SPEECH_RATE),
+            tools.clock,
         )
         self._foresight = Foresight(lambda pcm: self._deciding.recognise(pcm, call(bounds.final_s)))
         self._finals: asyncio.Queue[Numbered | None] = asyncio.Queue(bounds.finals)

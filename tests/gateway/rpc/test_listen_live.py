@@ -49,15 +49,19 @@ async def paced(microphone: Microphone, pcm: np.ndarray, times: float) -> None:
         await asyncio.sleep(size / SPEECH_RATE / times)
 
 
+def plain(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalpha() or letter == " ")
+
+
 async def test_a_spoken_command_is_heard_while_it_is_said_and_acted_on(real: grpc.aio.Channel, spoken: Spoken) -> None:
-    text = "Please summon the cleaning team to aisle five."
+    text = "Please summon the cleaning team to the loading dock in the back of the large warehouse."
     microphone = await Microphone(real, language="en").open()
-    await paced(microphone, around(spoken(text)), times=2.0)
+    await paced(microphone, around(spoken(text)), times=1.0)
     await microphone.close()
     assert microphone.kinds() == ["started", "speech_started", "final", "intent", "decision", "ended"]
     assert microphone.told("partial")
     (final,), (decision,) = microphone.told("final"), microphone.told("decision")
-    assert jiwer.wer(text.lower().rstrip("."), final.text.lower().rstrip(".").replace(" 5", " five")) <= 0.25
+    assert jiwer.wer(plain(text), plain(final.text)) <= 0.25
     assert (decision.intent, decision.decision) == ("SUMMON_TEAM", pb.DECISION_EXECUTE)
     assert 0.3 < final.start_offset / SPEECH_RATE < 0.9
     assert final.words

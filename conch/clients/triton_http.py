@@ -1,4 +1,4 @@
-"""What the supervisor and publishers ask of a Triton over HTTP: models, counts, inferences, loads, with a deadline each."""
+"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: models, counts, answers, loads."""
 
 import json
 from collections.abc import Mapping

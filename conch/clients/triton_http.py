@@ -1,4 +1,4 @@
-"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: models, counts, answers, loads."""
+"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: models, answers, loads."""
 
 import json
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.topics import DEVICE_NAME, ENCODING, OFFSET, RATE, SEQUENCE, SESSION
+from conch.contracts.topics import DEVICE_NAME, ENCODING, LAST, OFFSET, RATE, SEQUENCE, SESSION
 
 MAX_OFFSET = 2**53
 """What JSON's numbers still tell apart; at 48 kHz six thousand years."""
@@ -65,6 +65,8 @@ class Chunk:
     sequence: int = 0
     offset: int = 0
     """These two are the device's where `format.counted`."""
+    last: bool = False
+    """The device says that its session ends here."""
 
 
 def decode(data: bytes, properties: Sequence[tuple[str, str]], max_bytes: int) -> Chunk:
@@ -88,7 +90,7 @@ def decode(data: bytes, properties: Sequence[tuple[str, str]], max_bytes: int) -
         raise Refused(Reason.TEXT, f"the chunk is JSON of {len(data)} bytes, not audio")
     samples = _samples(data, how)
     sequence, offset = _number(told, SEQUENCE), _number(told, OFFSET)
-    return Chunk(data, how, samples, session, sequence, offset)
+    return Chunk(data, how, samples, session, sequence, offset, told.get(LAST) == "true")
 
 
 def _once(properties: Sequence[tuple[str, str]]) -> Mapping[str, str]:

@@ -119,18 +119,28 @@ class Registry:
         self._file = file
         self._version: tuple[int, int] | None = None
         self._devices: Mapping[DeviceId, Device] = {}
+        self._gone: frozenset[DeviceId] = frozenset()
 
     def refresh(self) -> frozenset[DeviceId]:
-        """Those that are there no more. Raises InvalidRequest, once for each wrong file."""
-        version = self._file.version
-        if version == self._version:
-            return frozenset()
-        self._version = version
-        before, self._devices = self._devices, self._file.read()
-        return frozenset(before.keys() - self._devices.keys())
+        """Those that went since the last call. Raises InvalidRequest, once for each wrong file."""
+        self._follow()
+        gone, self._gone = self._gone, frozenset()
+        return gone
 
     def get(self, name: DeviceId) -> Device | None:
+        """One that is not known may have been added a moment ago."""
+        if name not in self._devices:
+            with contextlib.suppress(InvalidRequest):
+                self._follow()
         return self._devices.get(name)
+
+    def _follow(self) -> None:
+        version = self._file.version
+        if version == self._version:
+            return
+        self._version = version
+        before, self._devices = self._devices, self._file.read()
+        self._gone = (self._gone | before.keys()) - self._devices.keys()
 
     def __len__(self) -> int:
         return len(self._devices)

@@ -134,7 +134,8 @@ class Mqtt:
 
     def _disconnected(self, _client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.connected = False
-        logger.warning("the broker is away: %s", reason)
+        if reason.is_failure:
+            logger.warning("the broker is away: %s", reason)
 
     def _read(self, message: Any) -> Message:
         properties = getattr(message.properties, "UserProperty", ()) if message.properties is not None else ()

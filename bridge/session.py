@@ -144,7 +144,7 @@ class Session:
     async def _more(self) -> bool:
         """Whether there is more to send, or may be."""
         if self.backlog.reorders:
-            if not await self._woken(self._pace.reorder_s) or self._last:
+            if not await self._woken(self._pace.reorder_s):
                 self._lose(self.backlog.give_up_missing())
             return True
         if self._last:

@@ -78,6 +78,9 @@ class Sessions:
                 self.lost(backlog, losses)
         self._counting.balance(backlog)
         session.wake()
+        if chunk.last:
+            del self._current[device.id]
+            self._end(session)
 
     def marks(self) -> Iterator[Mark]:
         yield from self._idle.values()
@@ -140,7 +143,7 @@ class Sessions:
         return session
 
     def _end(self, session: Session) -> None:
-        """Another one follows it; what it has is decided yet."""
+        """No more comes; what it has is decided yet."""
         self._ending.add(session)
         self._remember(session.device.id, session.backlog.session)
         session.finish()

@@ -13,6 +13,7 @@ from conch.cli.edge import edge_app
 from conch.cli.embed import embed
 from conch.cli.history import history
 from conch.cli.keys import keys_app
+from conch.cli.listen import listen
 from conch.cli.models import list_models
 from conch.cli.publish import publish, rollback
 from conch.cli.speak import speak
@@ -34,7 +35,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
 
-for command in (up, status, down, demo, transcribe, understand, speak, embed, publish, rollback, doctor):
+for command in (up, status, down, demo, listen, transcribe, understand, speak, embed, publish, rollback, doctor):
     app.command()(command)
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)

@@ -22,8 +22,10 @@ AUDIO_FILTERS = ("wearable/+/audio", "t/+/wearable/+/audio")
 """What a bridge subscribes to."""
 
 SESSION, SEQUENCE, OFFSET, RATE, ENCODING = "session", "seq", "offset", "rate", "encoding"
-COMMAND_ID, LAST = "command_id", "last"
-"""Of speech alone: which decision it answers, and "true" on its last message."""
+LAST = "last"
+""""true" on the last message, of a session or of a reply."""
+COMMAND_ID = "command_id"
+"""Of speech alone: which decision it answers."""
 
 _AUDIO = re.compile(r"(?:t/([^/]+)/)?wearable/([^/]+)/audio")
 

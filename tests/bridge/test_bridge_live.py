@@ -240,6 +240,31 @@ def test_audio_that_the_gateway_will_not_have_is_dropped_and_said_so(site):
     eventually(lambda: "decision" in watch.names())
 
 
+def test_a_session_whose_last_chunk_has_come_is_decided_at_once_and_is_over(bare_site):
+    site = bare_site
+    site.start_bridge(idle_s=600)
+    watch = site.wearing("watch-1")
+    watch.numbered(speech(), "one", 0)
+    watch.publish(silence(), session="one", seq=1, offset=CHUNK, last="true")
+    eventually(lambda: "ended" in watch.names() and "account" in watch.names())
+    assert site.heard.calls[0].half_closed
+    assert watch.of("decision")[0]["end_offset"] == CHUNK
+    watch.numbered(speech(), "one", 2)
+    eventually(lambda: site.refused("stale_session") == 1)
+
+
+def test_a_device_that_begins_another_session_ends_the_one_before(bare_site):
+    site = bare_site
+    site.start_bridge(idle_s=600)
+    watch = site.wearing("watch-1")
+    for session in ("one", "two", "one"):
+        watch.numbered(speech(), session, 0)
+    eventually(lambda: site.refused("stale_session") == 1)
+    eventually(
+        lambda: {call.open.session: call.half_closed for call in site.heard.calls} == {"one": True, "two": False}
+    )
+
+
 def test_a_bridge_ends_when_it_is_told_to(site):
     site.wearing("watch-1").publish(speech())
     eventually(lambda: bool(site.heard.calls))

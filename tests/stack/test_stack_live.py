@@ -163,7 +163,7 @@ def test_a_second_up_says_that_the_stack_is_already_running(stack):
         assert f"a stack is already running in {stack.root} (pid {stack.status()['pid']})" in done.stderr
 
 
-@pytest.mark.parametrize("service", ["redis", "triton", "edge", "gateway"])
+@pytest.mark.parametrize("service", ["redis", "triton", "edge", "gateway", "mqtt", "bridge"])
 def test_a_killed_service_heals(stack, service):
     first = stack.pid(service)
     stack.until_healed(first)

@@ -46,7 +46,9 @@ Spoken = Callable[[str], np.ndarray]
 @pytest.fixture
 async def real(serving: Callable[..., Server]) -> AsyncIterator[Addresses]:
     server = await asyncio.to_thread(serving, *MODELS)
-    async with TritonInference(server.grpc) as inference, running(quick_settings(), inference) as addresses:
+    # Room for all bad calls at once beside the good one: which of them comes first is chance.
+    settings = quick_settings(max_transcriptions=2 * len(REFUSED_AUDIO))
+    async with TritonInference(server.grpc) as inference, running(settings, inference) as addresses:
         yield addresses
 
 
@@ -213,4 +215,4 @@ async def test_a_neighbour_does_not_suffer_from_a_bad_call(face: Face, spoken: S
     transcript, *refusals = await asyncio.gather(good, *bad, return_exceptions=True)
     assert isinstance(transcript, dict)
     assert errors_in(transcript["text"], SENTENCES[0]) <= 0.25
-    assert all(isinstance(refusal, ConchError) for refusal in refusals)
+    assert all(type(refusal) is kind for refusal, (_, kind, _) in zip(refusals, REFUSED_AUDIO.values(), strict=True))

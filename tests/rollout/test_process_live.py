@@ -39,6 +39,7 @@ def test_a_plain_copy_goes_live_a_bad_one_does_not_and_a_killed_publisher_is_fol
             (folders.repository / "intent/3/model.py").unlink()
             wanted: list[tuple[str, int | None]] = [("promoted", 2), ("refused", 3)]
             assert becomes(lambda: told(folders), wanted, within_s=90) == wanted
+            assert becomes(folders.pending, None, within_s=90) is None
         assert process.returncode == 0
         (refused,) = folders.quarantine.all()
         assert "no model.py" in refused.reason

@@ -67,6 +67,9 @@ TIMES_ITS_LIMIT = 5
 QUIET_PER_S = 100
 WITHIN_S = 1.0
 """A later answer is no good: whoever asked has gone."""
+MOST_PER_S = 400
+"""Two instances, each a batch of four in 20 ms."""
+RAMP = (0.8, 0.9, 1.0)
 CALLERS = 64
 """Who take turns, eight full batches for each instance: something always waits."""
 TENANTS = f"""
@@ -170,8 +173,11 @@ def beside_a_noisy_one(bench: Bench) -> Quiet:
 
 
 def peak_per_s(bench: Bench) -> float:
-    (outcome,) = bench.generators.run((bench.calls("unbounded"), Pace(callers=CALLERS, seconds=bench.seconds)))
-    return outcome.good(WITHIN_S) / outcome.seconds
+    """The best of several loads: callers that take turns alone may be held up by Triton's pauses (docs/adr/0001)."""
+    paces = [Pace(callers=CALLERS, seconds=bench.seconds)]
+    paces += [Pace(per_s=part * MOST_PER_S, seconds=bench.seconds) for part in RAMP]
+    outcomes = [bench.generators.run((bench.calls("bounded"), pace))[0] for pace in paces]
+    return max(outcome.good(WITHIN_S) / outcome.seconds for outcome in outcomes)
 
 
 def overloaded(bench: Bench, calls: Calls, peak: float) -> Overload:

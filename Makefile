@@ -85,7 +85,7 @@ SCENARIOS = $(shell grep -l '__main__' benchmarks/*.py | xargs -n1 basename -s .
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet) --no-deps
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --quiet $(UPGRADE)
-CPU := build gateway bridge streaming models piper stack
+CPU := build gateway bridge streaming models recommendation piper stack
 DEV := $(CPU) training dev
 GPU := build models piper gpu
 GATEWAY := gateway

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -65,6 +65,35 @@ class Settings(BaseSettings):
 
     speak_deadline_s: float = Field(default=30.0, gt=0)
     """For the speech of one reply."""
+
+    outbound_urls: tuple[str, ...] = ()
+    """Beginnings of all URLs that may be called, beside the assistant's: ["https://hooks.example.com/conch/"]."""
+
+    outbound_networks: tuple[IPvAnyNetwork, ...] = ()
+    """That are not public and may be called by name: ["10.1.0.0/16"]. A URL that has an address in it needs none."""
+
+    outbound_ca_file: Path | None = None
+    """Certificates that are trusted in place of the usual ones, PEM."""
+
+    assistant_url: str = ""
+    """Of an OpenAI-compatible API, as http://127.0.0.1:8050/v1: what is no command is asked there. Empty: no text
+    leaves the site, and the wearer is told that there is no assistant."""
+
+    assistant_model: str = "default"
+
+    assistant_key: SecretStr = SecretStr("")
+    """Sent as a bearer token; empty: none is."""
+
+    assistant_deadline_s: float = Field(default=15.0, gt=0)
+    """From the question to its whole answer."""
+
+    assistant_max_tokens: int = Field(default=120, ge=1)
+    """A minute of speech at most; a limit that ends an answer within a sentence costs that sentence."""
+
+    assistant_temperature: float = Field(default=0.2, ge=0, le=2)
+
+    assistant_turns: int = Field(default=4, ge=0)
+    """Questions of a session, with their answers, that go along with the next one."""
 
     log_level: str = "INFO"
     """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

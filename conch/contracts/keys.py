@@ -1,6 +1,15 @@
-"""Keys in Redis, and what stands under them."""
+"""Keys in Redis, and what stands under them. Nobody else builds a name.
 
+The documented keys of recommendation (docs/features.md) are written and read by other programs too. Beside each key K
+stands pk:{K}, braces and all, the same facts packed (contracts/features.py): the braces are a hash tag, so that both
+live in one slot of a cluster and one script writes both.
+"""
+
+import re
+from dataclasses import dataclass
 from datetime import date
+
+from conch.contracts.errors import InvalidRequest
 
 ADDRESS_VARIABLE = "CONCH_REDIS_ADDRESS"
 """host:port in the environment of models; absent where there is no Redis for them."""
@@ -12,3 +21,107 @@ AUDIO_QUOTA_KEEP_S = 2 * 86_400
 def audio_quota(tenant: str, day: date) -> str:
     """Milliseconds of audio, an integer, that a tenant has had transcribed on a day in UTC."""
     return f"quota:audio:{tenant}:{day:%Y%m%d}"
+
+
+DEFAULT_CATALOGUE = "default"
+"""Its keys have no prefix; a catalogue is named as the tenant that owns it."""
+
+FEATURES_CHANGED = "features:changed"
+"""Channel: documented keys that another program wrote, one a message, to be packed again."""
+
+PROMOS_CHANGED = "promos:changed"
+"""Channel: pids whose promo changed, one a message."""
+
+_ID = re.compile(r"[^{}\s]{1,200}")
+
+PACKED_TTL = 3
+"""Of the documented key's; jitter is added, so that a night's import does not expire at once."""
+
+
+def packed(key: str) -> str:
+    return f"pk:{{{key}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueKeys:
+    """The documented keys of one catalogue. Raises InvalidRequest for an id that would move a hash tag."""
+
+    catalogue: str = DEFAULT_CATALOGUE
+
+    def semantic(self, master: str) -> str:
+        """Sorted set: related master → similarity; 24 h."""
+        return self._key("master:sem", master)
+
+    def master_co_view(self, master: str) -> str:
+        """Sorted set: master seen in the same sessions → score, of hot masters."""
+        return self._key("master:co_view", master)
+
+    def co_view(self, category: str) -> str:
+        """Sorted set: category → score, the top 20."""
+        return self._key("cat:co_view", category)
+
+    def related_categories(self, category: str) -> str:
+        """Sorted set: category → score, by the weekly batch; fills up what co-view does not know."""
+        return self._key("cat:rels", category)
+
+    def best_sellers(self, category: str) -> str:
+        """Sorted set: pid → score, the top 50."""
+        return self._key("cat:bestsellers", category)
+
+    def recent_categories(self, user: str) -> str:
+        """Sorted set: category → decayed interest; 1 to 7 days."""
+        return self._key("user:recent_cats", user)
+
+    def views(self, user: str) -> str:
+        """List of pids, the last view first, 20."""
+        return self._key("user:views", user)
+
+    def bought(self, user: str) -> str:
+        """Sorted set: pid → epoch ms, 200."""
+        return self._key("user:bought", user)
+
+    def offers(self, master: str) -> str:
+        """Hash: pid → price:seller:rating."""
+        return self._key("master:pids", master)
+
+    def promo(self, pid: str) -> str:
+        """Hash: boost, expiry (epoch ms), out_of_stock, ad_bid, flash_sale."""
+        return self._key("promo", pid)
+
+    @property
+    def active_masters(self) -> str:
+        """Sorted set: master → epoch ms of its last interaction."""
+        return self._prefixed("masters:active")
+
+    def served(self, recommendation_id: str) -> str:
+        """Packed only: a list that was served, bound to its user, for 10 minutes."""
+        return self._key("rec", recommendation_id)
+
+    @property
+    def features_changed(self) -> str:
+        return self._prefixed(FEATURES_CHANGED)
+
+    @property
+    def promos_changed(self) -> str:
+        return self._prefixed(PROMOS_CHANGED)
+
+    def of_user(self, user: str) -> tuple[str, ...]:
+        """Every key that knows this user: what erasure clears."""
+        return self.views(user), self.recent_categories(user), self.bought(user)
+
+    def _key(self, family: str, entity: str) -> str:
+        if not _ID.fullmatch(entity):
+            raise InvalidRequest(f"the id {entity[:80]!r} has braces, blanks or not 1 to 200 characters")
+        return self._prefixed(f"{family}:{entity}")
+
+    def _prefixed(self, name: str) -> str:
+        return name if self.catalogue == DEFAULT_CATALOGUE else f"{self.catalogue}:{name}"
+
+
+SEMANTIC_TTL_S = 86_400
+RECENT_CATEGORIES_TTL_S = 7 * 86_400
+SERVED_TTL_S = 600
+VIEWS_KEPT = 20
+BOUGHT_KEPT = 200
+CO_VIEW_KEPT = 20
+BEST_SELLERS_KEPT = 50

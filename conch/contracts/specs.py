@@ -7,6 +7,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from conch.contracts.provenance import CHANGES, DROPPED, SOURCES
+
 
 class DataType(StrEnum):
     """Triton's names for element types (KServe v2, "Tensor Data Types")."""
@@ -162,6 +164,89 @@ EMBEDDING = ModelSpec(
     outputs=(
         _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),  # unit length
         _tensor("tokens", DataType.INT32, 1),  # word pieces of the text that were read
+    ),
+)
+
+CANDIDATES_MOST = 1_000
+"""Masters that one call gives at most."""
+
+RANKED_MOST = 1_000
+"""Masters that one call takes, and offers that it gives, at most."""
+
+UUID_BYTES = 16
+
+CANDIDATES = ModelSpec(
+    name="candidates",
+    inputs=(
+        _tensor("user", DataType.BYTES, 1),  # empty: nobody we know
+        _optional("item", DataType.BYTES, 1),  # the pid or master that is looked at
+        _optional("category", DataType.BYTES, 1),
+        _optional("widget", DataType.BYTES, 1),  # absent or empty: the first of the scenarios
+        _optional("variant", DataType.BYTES, 1),  # absent or empty: assigned by the user
+        _optional("exclude", DataType.BYTES, -1),  # pids and masters
+        _optional("candidates", DataType.INT32, 1),  # how many, 1 to CANDIDATES_MOST
+        _optional("explain", DataType.BYTES, 1),  # a pid or master: `explanation` says where it is or why not
+    ),
+    outputs=(
+        _tensor("masters", DataType.UINT32, -1),  # by score, then by id
+        _tensor("scores", DataType.FP32, -1),
+        _tensor("sources", DataType.UINT32, -1),  # provenance.Source
+        _tensor("parts", DataType.FP32, -1, len(SOURCES)),  # of the score, by source; they add up to it
+        _tensor("reasons", DataType.UINT32, -1),  # the viewed master or the category that gave most; 2³²-1: none
+        _tensor("generation", DataType.UINT32, 1),  # of the ids
+        _tensor("recommendation_id", DataType.BYTES, 1),
+        _tensor("assigned_variant", DataType.BYTES, 1),
+        _tensor("fallback", DataType.BYTES, 1),  # why the answer is not personal; empty where it is
+        _tensor("degraded", DataType.BYTES, -1),  # what was down, and who answered in its place
+        _tensor("explanation", DataType.BYTES, 1),  # JSON; empty unless `explain` was given
+    ),
+)
+
+PROMO_RANKER = ModelSpec(
+    name="promo_ranker",
+    inputs=(
+        # Exactly one of the two.
+        _optional("masters", DataType.UINT32, -1),
+        _optional("master_uuids", DataType.UINT8, -1, UUID_BYTES),
+        _tensor("scores", DataType.FP32, -1),
+        _optional("sources", DataType.UINT32, -1),
+        _optional("parts", DataType.FP32, -1, len(SOURCES)),
+        _optional("reasons", DataType.UINT32, -1),
+        _optional("generation", DataType.UINT32, 1),
+        _optional("widget", DataType.BYTES, 1),
+        _optional("variant", DataType.BYTES, 1),
+        _optional("k", DataType.INT32, 1),  # offers wanted; absent: the widget's
+        _optional("strict", DataType.BOOL, 1),  # promos are read anew from the store, not from the snapshot
+    ),
+    outputs=(
+        _tensor("pids", DataType.UINT32, -1),  # the best offer of each master, by rank
+        _tensor("pid_uuids", DataType.UINT8, -1, UUID_BYTES),
+        _tensor("item_masters", DataType.UINT32, -1),
+        _tensor("item_master_uuids", DataType.UINT8, -1, UUID_BYTES),
+        _tensor("item_scores", DataType.FP32, -1),
+        _tensor("item_sources", DataType.UINT32, -1),
+        _tensor("item_parts", DataType.FP32, -1, len(SOURCES)),
+        _tensor("item_reasons", DataType.UINT32, -1),
+        _tensor("item_bases", DataType.FP32, -1),  # the score that came in
+        _tensor("changes", DataType.UINT32, -1),  # provenance.Change
+        _tensor("adjustments", DataType.FP32, -1, len(CHANGES)),  # boost, flash bonus, bid; 1, 0, 1 change nothing
+        _tensor("prices", DataType.FP32, -1),
+        _tensor("dropped", DataType.INT32, len(DROPPED)),  # masters, by reason
+        _tensor("ranker_degraded", DataType.BYTES, -1),
+    ),
+)
+
+NEAREST = ModelSpec(
+    name="nearest",
+    inputs=(
+        _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),
+        _optional("k", DataType.INT32, 1),  # 1 to 1,000; absent: 10
+    ),
+    outputs=(
+        _tensor("masters", DataType.UINT32, -1),  # the nearest first
+        _tensor("master_uuids", DataType.UINT8, -1, UUID_BYTES),
+        _tensor("similarities", DataType.FP32, -1),  # cosine
+        _tensor("embedding_version", DataType.BYTES, 1),  # of the model that the index was built with
     ),
 )
 

@@ -3,6 +3,7 @@
     wearable/{device}/audio      from the device: one chunk a message
     wearable/{device}/events     to the device: JSON
     wearable/{device}/speech     to the device: PCM
+    team/summon                  to whoever sends teams: JSON
 
 These are the default tenant's. Another tenant's stand under t/{tenant}/.
 """
@@ -21,6 +22,9 @@ DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 AUDIO_FILTERS = ("wearable/+/audio", "t/+/wearable/+/audio")
 """What a bridge subscribes to."""
 
+BROKER_CHECK = "conch/bridge"
+"""Under it each bridge has a topic by its client id, where it tries the broker out at its start."""
+
 SESSION, SEQUENCE, OFFSET, RATE, ENCODING = "session", "seq", "offset", "rate", "encoding"
 LAST = "last"
 """"true" on the last message, of a session or of a reply."""
@@ -28,6 +32,16 @@ COMMAND_ID = "command_id"
 """Of speech alone: which decision it answers."""
 
 _AUDIO = re.compile(r"(?:t/([^/]+)/)?wearable/([^/]+)/audio")
+
+
+
+
+def summon_topic(tenant: str) -> str:
+    return f"{_prefix(tenant)}team/summon"
+
+
+def _prefix(tenant: str) -> str:
+    return "" if tenant == DEFAULT_TENANT else f"t/{tenant}/"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,5 +79,4 @@ class DeviceId:
         return self._topic("speech")
 
     def _topic(self, leaf: str) -> str:
-        prefix = "" if self.tenant == DEFAULT_TENANT else f"t/{self.tenant}/"
-        return f"{prefix}wearable/{self.device}/{leaf}"
+        return f"{_prefix(self.tenant)}wearable/{self.device}/{leaf}"

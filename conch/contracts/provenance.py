@@ -46,7 +46,7 @@ class Change(IntFlag):
 
 
 CHANGES = ("boost", "flash_bonus", "bid")
-"""In the order of the columns of `adjustments`: ×, +, ×."""
+"""In the order of the columns of `adjustments`: a factor, a summand, a factor."""
 
 DROPPED = ("out_of_stock", "no_offer", "seller_cap", "brand_cap", "category_cap", "beyond_k")
 """Why a master that came in did not go out, in the order of the counts."""

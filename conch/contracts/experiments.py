@@ -1,0 +1,82 @@
+"""Which variant a user sees: a pure function of the user's id, the same in every process and in every language.
+
+Assignment: u = first 8 bytes, big-endian, of SHA-256("{salt}:{name}:{user}") ÷ 2⁶⁴; the arm whose share of [0, 1)
+holds u, the arms in the order of the file. What the shares leave over is the holdout, which sees `control` and is told
+apart by its name alone.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from conch.contracts.errors import InvalidRequest
+
+HOLDOUT = "holdout"
+_KEYS = frozenset({"name", "salt", "control", "arms", "segments"})
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    variant: str
+    share: float
+    """Of the users, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    name: str = "recommendation"
+    salt: str = ""
+    control: str = "control"
+    arms: tuple[Arm, ...] = (Arm("control", 1.0),)
+    segments: frozenset[str] = frozenset()
+    """Who takes part, as "new", "returning"; empty: everybody. The rest see `control`."""
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """Of a TOML table. Raises InvalidRequest."""
+        if unknown := sorted(table.keys() - _KEYS):
+            raise InvalidRequest(f"experiment has {unknown[0]!r}, which is none of {', '.join(sorted(_KEYS))}")
+        arms = tuple(Arm(name, _share(name, arm)) for name, arm in table.get("arms", {}).items())
+        experiment = cls(
+            str(table.get("name", "recommendation")),
+            str(table.get("salt", "")),
+            str(table.get("control", "control")),
+            arms or (Arm(str(table.get("control", "control")), 1.0),),
+            frozenset(table.get("segments", ())),
+        )
+        total = sum(arm.share for arm in experiment.arms)
+        if total > 1 + 1e-9:
+            raise InvalidRequest(f"experiment.arms have the shares {total} together, at most 1")
+        if experiment.control not in experiment.variants:
+            raise InvalidRequest(f"experiment.control is {experiment.control!r}, which is no arm")
+        return experiment
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return (*(arm.variant for arm in self.arms), HOLDOUT)
+
+    def variant(self, user: str, segment: str = "") -> str:
+        """Of this user for good; nobody we know sees `control`."""
+        if not user or (self.segments and segment not in self.segments):
+            return self.control
+        place = _place(f"{self.salt}:{self.name}:{user}")
+        end = 0.0
+        for arm in self.arms:
+            end += arm.share
+            if place < end:
+                return arm.variant
+        # Shares that add up to 1 may do so but for a rounding.
+        return HOLDOUT if end < 1 - 1e-9 else self.arms[-1].variant
+
+
+def _place(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def _share(name: str, arm: object) -> float:
+    share = arm.get("share") if isinstance(arm, Mapping) else None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share) or not 0 <= share <= 1:
+        raise InvalidRequest(f"experiment.arms.{name}.share is {share!r}, it must be a number from 0 to 1")
+    return float(share)

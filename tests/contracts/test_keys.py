@@ -1,0 +1,40 @@
+import pytest
+
+from conch.contracts.errors import InvalidRequest
+from conch.contracts.keys import CatalogueKeys, packed
+
+
+def test_the_default_catalogue_has_the_documented_names_bare():
+    keys = CatalogueKeys()
+    assert keys.semantic("M") == "master:sem:M"
+    assert keys.co_view("C") == "cat:co_view:C"
+    assert keys.best_sellers("C") == "cat:bestsellers:C"
+    assert keys.recent_categories("U") == "user:recent_cats:U"
+    assert keys.views("U") == "user:views:U"
+    assert keys.bought("U") == "user:bought:U"
+    assert keys.offers("M") == "master:pids:M"
+    assert keys.promo("P") == "promo:P"
+    assert keys.active_masters == "masters:active"
+    assert keys.served("R") == "rec:R"
+
+
+def test_another_catalogue_stands_under_its_name():
+    keys = CatalogueKeys("shop")
+    assert keys.views("U") == "shop:user:views:U"
+    assert keys.active_masters == "shop:masters:active"
+    assert keys.promos_changed == "shop:promos:changed"
+
+
+def test_a_key_and_its_packed_form_live_in_one_slot_of_a_cluster():
+    assert packed("shop:user:views:U") == "pk:{shop:user:views:U}"
+
+
+@pytest.mark.parametrize("identifier", ["", "{U}", "U}", "a b", "a\n", "x" * 201])
+def test_an_id_that_would_move_the_hash_tag_is_refused(identifier):
+    with pytest.raises(InvalidRequest, match="braces, blanks"):
+        CatalogueKeys().views(identifier)
+
+
+def test_erasure_knows_every_key_of_a_user():
+    names = set(CatalogueKeys("shop").of_user("U"))
+    assert names == {"shop:user:views:U", "shop:user:recent_cats:U", "shop:user:bought:U"}

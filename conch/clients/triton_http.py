@@ -1,4 +1,4 @@
-"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: models, answers, loads."""
+"""What the supervisor and publishers ask of a Triton over HTTP, with a deadline each: models, answers."""
 
 import json
 from collections.abc import Mapping
@@ -68,16 +68,6 @@ class TritonHttp:
         parameters = {"priority": 1, "timeout": int(deadline_s * 1e6)}
         body = {"inputs": _tensors(config, inputs), "parameters": parameters}
         reply = await self._ask("POST", f"{path}/infer", body, deadline_s)
-        return "" if reply.is_success else _error_of(reply)
-
-    async def load(self, model: str, deadline_s: float) -> str:
-        """Empty when it is loaded, else Triton's reason."""
-        reply = await self._ask("POST", f"/v2/repository/models/{model}/load", {}, deadline_s)
-        return "" if reply.is_success else _error_of(reply)
-
-    async def unload(self, model: str, deadline_s: float) -> str:
-        """Empty when Triton has begun to, else its reason."""
-        reply = await self._ask("POST", f"/v2/repository/models/{model}/unload", {}, deadline_s)
         return "" if reply.is_success else _error_of(reply)
 
     async def _json(self, method: str, path: str) -> Any:

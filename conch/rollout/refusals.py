@@ -11,10 +11,26 @@ class RefusedVersion(InvalidRequest):
     code: ClassVar[str] = "refused_version"
 
 
+class Wedged(RefusedVersion):
+    """Its load has not ended in time: until its process ends, or the server, nobody can load that model again."""
+
+
 class Quarantined(InvalidRequest):
     """The same files were refused before."""
 
     code: ClassVar[str] = "quarantined_version"
+
+
+class Mismatched(InvalidRequest):
+    """The version does not fit another model that is live; when that changes it may."""
+
+    code: ClassVar[str] = "mismatched_version"
+
+
+class Overtaken(InvalidRequest):
+    """The model is not as the caller believes it to be."""
+
+    code: ClassVar[str] = "overtaken"
 
 
 class Busy(Unavailable):

@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import httpx
-
 from conch.clients.inference import Arrays, CallOptions
 from conch.clients.metadata import ModelMetadata
 from conch.clients.triton import TritonInference
-from conch.clients.triton_http import TritonHttp, Unanswered
+from conch.clients.triton_http import TritonHttp
+from conch.clients.triton_loads import LoadTimeout, TritonLoads
 from conch.contracts.errors import ConchError, Unavailable
 from conch.rollout.probes import ModelProbe, arrays_of, check_answer
-from conch.rollout.refusals import RefusedVersion
+from conch.rollout.refusals import RefusedVersion, Wedged
 
 
 class ModelServer(Protocol):
     async def load(self, model: str, deadline_s: float) -> None:
-        """As its live config now says. Raises RefusedVersion where it does not load, or not in time."""
+        """As its live config now says. Raises RefusedVersion where it does not load, Wedged where that does not end."""
         ...
 
     async def unload(self, model: str, deadline_s: float) -> None:
@@ -41,18 +40,15 @@ class TritonServer(ModelServer):
     async def load(self, model: str, deadline_s: float) -> None:
         async with TritonHttp(self._http) as triton:
             await triton.models()  # whether it is there at all is no fault of the version's
-            try:
-                reason = await triton.load(model, deadline_s)
-            except Unanswered as error:
-                if isinstance(error.__cause__, httpx.TimeoutException):
-                    raise RefusedVersion(f"it was not loaded within {deadline_s:g} s") from error
-                raise
+        try:
+            reason = await TritonLoads(self._grpc).load(model, deadline_s)
+        except LoadTimeout as error:
+            raise Wedged(f"it was not loaded within {deadline_s:g} s") from error
         if reason:
             raise RefusedVersion(f"it does not load: {_first_lines(reason)}")
 
     async def unload(self, model: str, deadline_s: float) -> None:
-        async with TritonHttp(self._http) as triton:
-            await triton.unload(model, deadline_s)
+        await TritonLoads(self._grpc).unload(model, deadline_s)
 
     async def ready(self) -> Mapping[str, Sequence[int]]:
         async with TritonHttp(self._http) as triton:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conch.clients.triton_http import TritonHttp, Unanswered
+from conch.clients.triton_loads import Loads
 from conch.contracts.specs import PIPER, VAD, VAD_WINDOW, WHISPER
 from conch.rollout.versions import is_candidate
 from conch.stack.failures import Failures, Patience
@@ -75,6 +76,7 @@ class TritonProbe(Probe):
     def __init__(
         self,
         address: str,
+        loads: Loads,
         process: ProcessMark,
         live_models: Path,
         first_start: bool,
@@ -82,6 +84,7 @@ class TritonProbe(Probe):
         patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self._address = address
+        self._loads = loads
         self._live_models = live_models
         self._first_start = first_start
         self._clock = clock
@@ -164,7 +167,7 @@ class TritonProbe(Probe):
         for version in (self._live_models / model).iterdir():
             if version.is_dir() and version.name.isdigit():
                 os.utime(version)
-        if reason := await triton.load(model, LOAD_S):
+        if reason := await self._loads.load(model, LOAD_S):
             raise Sick(f"model {model} cannot be loaded again: {reason}")
         await self._await_answer(triton, model)
 

@@ -35,7 +35,7 @@ class FakeTriton:
         self.configs = {"intent": config("intent")}
         self.counts = {"intent": 0}
         self.answers = {"intent": WELL}
-        self.load_answer = (200, {})
+        self.load_answer = ""
         self.asked = []
         self.loaded = []
 
@@ -47,12 +47,13 @@ class FakeTriton:
         *_, name, action = path.split("/")
         if action == "config":
             return 200, self.configs[name]
-        if action == "load":
-            self.loaded.append(name)
-            self.answers[name] = WELL
-            return self.load_answer
         self.asked.append((name, body))
         return self.answers[name]
+
+    async def load(self, model, deadline_s):
+        self.loaded.append(model)
+        self.answers[model] = WELL
+        return self.load_answer
 
 
 def statistics(name, count):
@@ -112,7 +113,7 @@ def live(tmp_path):
 @pytest.fixture
 def probe(triton, clock, live):
     return TritonProbe(
-        triton.address, ProcessMark.of(os.getpid()), live, first_start=True, clock=clock, patience=IMPATIENT
+        triton.address, triton, ProcessMark.of(os.getpid()), live, first_start=True, clock=clock, patience=IMPATIENT
     )
 
 
@@ -134,7 +135,7 @@ async def test_a_loading_model_and_an_absent_server_are_waited_for(probe, triton
     with pytest.raises(NotYet, match="model intent is loading"):
         await probe.ready()
     with pytest.raises(NotYet, match="ConnectError"):
-        await TritonProbe("127.0.0.1:1", ProcessMark.of(os.getpid()), live, first_start=True).ready()
+        await TritonProbe("127.0.0.1:1", triton, ProcessMark.of(os.getpid()), live, first_start=True).ready()
 
 
 async def test_a_model_that_cannot_be_loaded_is_named_with_the_reason_alone(probe, triton):
@@ -145,7 +146,7 @@ async def test_a_model_that_cannot_be_loaded_is_named_with_the_reason_alone(prob
 
 async def test_after_a_restart_the_other_models_are_served(triton, live, caplog):
     triton.models["broken"] = {"state": "UNAVAILABLE", "reason": "no weights"}
-    await TritonProbe(triton.address, ProcessMark.of(os.getpid()), live, first_start=False).ready()
+    await TritonProbe(triton.address, triton, ProcessMark.of(os.getpid()), live, first_start=False).ready()
     assert caplog.messages == ["model broken cannot be loaded: no weights; the others are served"]
 
 
@@ -229,7 +230,7 @@ async def test_a_sick_model_is_loaded_as_if_it_had_changed(probe, triton, live):
 
 async def test_a_model_that_cannot_be_loaded_again_needs_a_new_server(probe, triton):
     await probe.ready()
-    triton.load_answer = (400, {"error": "no weights"})
+    triton.load_answer = "no weights"
     with pytest.raises(Sick, match="model intent cannot be loaded again: no weights"):
         await probe.heal(SickModel("intent", "has lost its python stub"))
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+from conch.clients.triton_loads import TritonLoads
 from conch.contracts.keys import ADDRESS_VARIABLE
 from conch.rollout.folders import Folders
 from conch.rollout.lock import holding
@@ -61,8 +62,9 @@ class Triton(Service):
         return Launch(command, installation.environment({**os.environ, **told}))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
+        own = site.addresses[self.name]
         self._probe = TritonProbe(
-            site.addresses[self.name]["http"], process, site.folder.live_models, first_start=self._starts == 1
+            own["http"], TritonLoads(own["grpc"]), process, site.folder.live_models, first_start=self._starts == 1
         )
         return self._probe
 

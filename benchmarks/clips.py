@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,11 @@ def recorded(folder: Path, language: str) -> list[Clip]:
     return clips
 
 
-def spoken(voice: Path) -> list[Clip]:
+def spoken(voice: Path, sentences: Sequence[str] = SENTENCES) -> list[Clip]:
     """`voice` is the folder of Piper's weights."""
     piper = Piper.load(ModelContext(voice))
     clips: list[Clip] = []
-    for sentence in SENTENCES:
+    for sentence in sentences:
         answers = list(piper.stream(Row({"text": strings([sentence])})))
         pcm = np.concatenate([answer["pcm16"] for answer in answers])
         clips.append(Clip(sentence, _resampled(pcm, int(answers[0]["sample_rate"].item()))))

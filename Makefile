@@ -86,7 +86,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(MAKE_T
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --quiet $(UPGRADE)
 CPU := build gateway bridge streaming models recommendation piper stack
-DEV := $(CPU) s3 training dev
+DEV := $(CPU) llm s3 training dev
 GPU := build models piper gpu
 GATEWAY := gateway
 

@@ -38,6 +38,7 @@ from gateway.scrape import Scrape, parts_of
 from gateway.settings import Settings
 from gateway.speaking import Speaking
 from gateway.transcription import Transcription
+from gateway.turns import TakingTurns
 from gateway.understanding import CommandUnderstanding
 from gateway.use_cases import UseCases
 
@@ -52,7 +53,8 @@ class Gateway:
     def __init__(self, settings: Settings, inference: Inference) -> None:
         metrics = Metrics(shared=settings.processes > 1)
         self._spans = spans_to(settings.otlp_endpoint, "conch-gateway")
-        observed = ObservedInference(inference, metrics.asked, spans=self._spans)
+        taking_turns = TakingTurns(inference, settings.models_at_once)
+        observed = ObservedInference(taking_turns, metrics.asked, spans=self._spans)
         permitted = PermittedInference(observed)
         limits = _limits(settings)
         reception = Reception(

@@ -1,5 +1,7 @@
 """What may be set of a gateway: environment variables, CONCH_GATEWAY_ and the field's name in capitals."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -102,6 +104,11 @@ class Settings(BaseSettings):
 
     listen_partial_every_s: float = Field(default=0.6, gt=0)
     """Of new audio, before the next partial text."""
+
+    models_at_once: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """How many calls of a model this process lets run at once, as a JSON object; the others wait here, finals before
+    partials. For models of few instances on Triton 2.51: their number, by that of gateway processes. A model that is
+    not named gathers batches in its own queue, as on a GPU."""
 
     metadata_keep_s: float = Field(default=5.0, ge=0)
     """How long a model's metadata is believed, before it is read again."""

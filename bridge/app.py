@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from prometheus_client import start_http_server
 
 from bridge.backlog import Bounds
+from bridge.broker_check import BrokerCheck, Needs
 from bridge.counting import Counting
 from bridge.devices import DevicesFile, Registry
 from bridge.gateway import Gateway
 from bridge.intake import Intake
-from bridge.mqtt import Broker, Mqtt
+from bridge.mqtt import Broker, Mqtt, Tls
 from bridge.session import Pace
 from bridge.sessions import Sessions
 from bridge.settings import Settings
@@ -55,8 +56,18 @@ class Bridge:
             group.create_task(sessions.run(restored.set))
             await restored.wait()
             group.create_task(intake.run())
-            group.create_task(mqtt.run(intake.take))
+            group.create_task(self._hear(intake))
             group.create_task(self._follow_devices())
+
+    async def _hear(self, intake: Intake) -> None:
+        """Raises BrokerUnfit."""
+        settings = self._settings
+        needs = Needs(settings.max_chunk_bytes, settings.max_unacknowledged, settings.broker_holds)
+        fitness = await BrokerCheck(_broker(settings), needs).run()
+        for words in fitness.lowered:
+            logger.warning("%s", words)
+        self._mqtt.limit_in_flight(fitness.in_flight)
+        await self._mqtt.run(intake.take)
 
     async def _follow_devices(self) -> None:
         while True:
@@ -98,4 +109,5 @@ async def run(settings: Settings) -> None:
 def _broker(settings: Settings) -> Broker:
     host, port = settings.mqtt_address.rsplit(":", 1)
     password = settings.mqtt_password.get_secret_value()
-    return Broker(host, int(port), settings.mqtt_version, settings.client_id, settings.mqtt_user, password)
+    tls = None if settings.mqtt_ca is None else Tls(settings.mqtt_ca, settings.mqtt_certificate, settings.mqtt_key)
+    return Broker(host, int(port), settings.mqtt_version, settings.client_id, settings.mqtt_user, password, tls)

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     PACKET = "packet"
     """Not an Opus packet."""
     PROPERTIES = "properties"
+    RETAINED = "retained"
+    """It was said before we listened, nobody knows when."""
     STALE_SESSION = "stale_session"
     """Of a session that another has followed."""
     FORMAT_CHANGED = "format_changed"

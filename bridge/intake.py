@@ -75,6 +75,8 @@ class Intake:
             logger.debug("refused: %s", error.message)
             return
         try:
+            if message.retained:
+                raise Refused(Reason.RETAINED, "the message is retained: audio is for the moment it is said in")
             chunk = decode(message.payload, message.properties, self._max_chunk_bytes)
             self._sessions.take(device, chunk, message.sent_again)
         except Refused as error:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -30,9 +31,21 @@ class Message:
     properties: tuple[tuple[str, str], ...]
     sent_again: bool
     """The broker's own mark."""
+    retained: bool
+    """It was published before we subscribed, and the broker gives it to whoever does."""
     qos: int
     number: int
     connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """All PEM."""
+
+    authorities: Path
+    """Whose certificate the broker must show, for the host's name."""
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,22 @@ class Broker:
     client_id: str
     user: str = ""
     password: str = ""
+    tls: Tls | None = None
+    kept_s: int = SESSION_KEPT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a broker says of itself when it lets us in; MQTT 3.1.1 has no words for it, and says all this."""
+
+    in_flight: int = 65_535
+    """Messages of ours that it takes before it has acknowledged one."""
+    packet_bytes: int = 2**28
+    qos: int = 2
+    wildcards: bool = True
+    shared: bool = True
+    kept_s: int | None = None
+    """None: as long as we asked for."""
 
 
 class Mqtt:
@@ -52,9 +81,15 @@ class Mqtt:
         self._filters = filters
         self._connection = 0
         self.connected = False
-        """And subscribed."""
+        """And subscribed to the filters, if there are any."""
         self.unsent = 0
         """Messages that were given to publish() and lost."""
+        self.offer = Offer()
+        """Of the connection that stands."""
+        self.breaks = 0
+        """How often a connection has ended that we did not end."""
+        self._given = 0
+        self._confirmed = 0
         self._is_5 = broker.version == "5"
         self._client = self._made(max_unacknowledged)
         self._max_unacknowledged = max_unacknowledged
@@ -69,7 +104,7 @@ class Mqtt:
         self._client.on_message = arrived
         options: dict[str, Any] = {}
         if self._is_5:
-            options = {"clean_start": False, "properties": self._connect_properties()}
+            options = {"clean_start": not self._broker.kept_s, "properties": self._connect_properties()}
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=20, **options)
         self._client.loop_start()
         try:
@@ -77,6 +112,15 @@ class Mqtt:
         finally:
             self._client.disconnect()
             await asyncio.to_thread(self._client.loop_stop)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Messages that publish() was given and the broker has not acknowledged."""
+        return self._given - self._confirmed
+
+    def limit_in_flight(self, most: int) -> None:
+        """Before run(): paho does not heed what the broker offers, which ends a connection that goes beyond."""
+        self._client.max_inflight_messages_set(min(self._max_unacknowledged, most))
 
     def acknowledge(self, message: Message) -> None:
         """In the order they came. One of a connection that is gone comes again, and is acknowledged then."""
@@ -92,9 +136,10 @@ class Mqtt:
         # Without a connection QoS 1 waits in paho, and is no loss.
         lost = sent.rc == paho.MQTT_ERR_QUEUE_SIZE or (sent.rc == paho.MQTT_ERR_NO_CONN and qos == 0)
         self.unsent += lost
+        self._given += not lost
 
     def _made(self, max_unacknowledged: int) -> paho.Client:
-        options: dict[str, Any] = {} if self._is_5 else {"clean_session": False}
+        options: dict[str, Any] = {} if self._is_5 else {"clean_session": not self._broker.kept_s}
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._broker.client_id,
@@ -104,26 +149,33 @@ class Mqtt:
         )
         if self._broker.user:
             client.username_pw_set(self._broker.user, self._broker.password)
+        if (tls := self._broker.tls) is not None:
+            client.tls_set(str(tls.authorities), _text(tls.certificate), _text(tls.key))
         client.reconnect_delay_set(min_delay=1, max_delay=5)
         client.max_queued_messages_set(MOST_UNSENT)
         client.max_inflight_messages_set(max_unacknowledged)
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
+        client.on_publish = self._was_confirmed
         return client
 
     def _connect_properties(self) -> Any:
         properties = _properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = SESSION_KEPT_S
+        properties.SessionExpiryInterval = self._broker.kept_s
         properties.ReceiveMaximum = self._max_unacknowledged
         return properties
 
-    def _connected(self, client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _connected(self, client: Any, _user: Any, _flags: Any, reason: Any, told: Any) -> None:
         if reason.is_failure:
             logger.error("the broker refuses us: %s", reason)
             return
+        self.offer = _offer(told)
         self._connection += 1
-        client.subscribe([(topic, 1) for topic in self._filters])
+        if self._filters:
+            client.subscribe([(topic, 1) for topic in self._filters])
+        else:
+            self.connected = True
 
     def _subscribed(self, _client: Any, _user: Any, _number: Any, reasons: Any, _properties: Any) -> None:
         if refused := [str(reason) for reason in reasons if reason.is_failure]:
@@ -135,7 +187,11 @@ class Mqtt:
     def _disconnected(self, _client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.connected = False
         if reason.is_failure:
+            self.breaks += 1
             logger.warning("the broker is away: %s", reason)
+
+    def _was_confirmed(self, _client: Any, _user: Any, _number: Any, _reason: Any, _properties: Any) -> None:
+        self._confirmed += 1
 
     def _read(self, message: Any) -> Message:
         properties = getattr(message.properties, "UserProperty", ()) if message.properties is not None else ()
@@ -144,10 +200,31 @@ class Mqtt:
             bytes(message.payload),
             tuple((str(name), str(value)) for name, value in properties),
             bool(message.dup),
+            bool(message.retain),
             message.qos,
             message.mid,
             self._connection,
         )
+
+
+def _offer(told: Any) -> Offer:
+    """Of CONNACK's properties, of which each may be missing."""
+
+    def read(name: str, otherwise: Any) -> Any:
+        return getattr(told, name, otherwise)
+
+    return Offer(
+        read("ReceiveMaximum", 65_535),
+        read("MaximumPacketSize", 2**28),
+        read("MaximumQoS", 2),
+        bool(read("WildcardSubscriptionAvailable", True)),
+        bool(read("SharedSubscriptionAvailable", True)),
+        read("SessionExpiryInterval", None),
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _properties(packet: int) -> Any:

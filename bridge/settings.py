@@ -21,6 +21,18 @@ class Settings(BaseSettings):
 
     mqtt_password: SecretStr = SecretStr("")
 
+    mqtt_ca: Path | None = None
+    """PEM of who signs the broker's certificate; with it TLS is spoken, and the address names the broker."""
+
+    mqtt_certificate: Path | None = None
+    """PEM, ours."""
+
+    mqtt_key: Path | None = None
+
+    broker_holds: int = Field(default=1200, ge=1)
+    """Messages that the broker must keep for us while none is acknowledged: tried at the start. Beyond its own bound a
+    broker drops them without a word."""
+
     client_id: str = "conch-bridge"
     """The broker keeps what came while this one was away; two of one name push each other out."""
 

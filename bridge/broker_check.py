@@ -1,0 +1,144 @@
+"""What a broker would do without a word, found out before audio depends on it.
+
+It is told by its CONNACK, or shows it: the largest chunk must come back through a topic of our own, and more messages
+than may be in flight, of which none is acknowledged until the broker has taken all of them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+from bridge.mqtt import Broker, Message, Mqtt, Offer
+from conch.contracts.errors import InvalidRequest
+from conch.contracts.topics import BROKER_CHECK, OFFSET, RATE, SEQUENCE, SESSION
+
+WITHIN_S = 15.0
+"""Nothing that the broker has taken comes later."""
+
+LOOK_S = 0.01
+
+HEAD_BYTES = 1024
+"""Of a message beside its audio: topic and properties."""
+
+SLICE = 200
+
+
+class BrokerUnfit(InvalidRequest):
+    """It would lose audio; the message names the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    chunk_bytes: int
+    unacknowledged: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    in_flight: int
+    """Messages of ours that the broker takes at once."""
+    lowered: tuple[str, ...]
+    """What works with less than was asked for, in words."""
+
+
+class BrokerCheck:
+    def __init__(self, broker: Broker, needs: Needs) -> None:
+        self._needs = needs
+        self._broker = replace(broker, kept_s=0)
+        self._topic = f"{BROKER_CHECK}/{broker.client_id}"
+        self._asked_s = broker.kept_s
+        self._came: list[Message] = []
+
+    async def run(self) -> Fitness:
+        """Waits for a broker that is away. Raises BrokerUnfit."""
+        while True:
+            self._came.clear()
+            # Two connections: rumqttd acknowledges nothing to a client whose own window is full.
+            async with self._connected("hears", self._topic) as hears, self._connected("says") as says:
+                try:
+                    return await self._tried(hears, says)
+                except BrokerUnfit:
+                    # A broker that ended in between has shown nothing.
+                    if not (hears.breaks or says.breaks):
+                        raise
+
+    async def _tried(self, hears: Mqtt, says: Mqtt) -> Fitness:
+        lowered = _offered(hears.offer, self._needs, self._asked_s)
+        await self._largest(hears, says)
+        lowered += await self._burst(hears, says)
+        return Fitness(hears.offer.in_flight, tuple(lowered))
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, name: str, *filters: str) -> AsyncIterator[Mqtt]:
+        broker = replace(self._broker, client_id=f"{self._broker.client_id}-{name}")
+        mqtt = Mqtt(broker, filters, self._needs.unacknowledged)
+        running = asyncio.create_task(mqtt.run(self._came.append))
+        try:
+            while not mqtt.connected:  # noqa: ASYNC110 - paho tells it to its own thread
+                await asyncio.sleep(LOOK_S)
+            yield mqtt
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def _largest(self, hears: Mqtt, says: Mqtt) -> None:
+        properties = ((SESSION, "s" * 128), (SEQUENCE, "9" * 16), (OFFSET, "9" * 16), (RATE, "48000"))
+        says.publish(self._topic, bytes(self._needs.chunk_bytes), 1, properties)
+        if not await _until(lambda: bool(self._came)):
+            raise BrokerUnfit(
+                f"a message of {self._needs.chunk_bytes} bytes (max_chunk_bytes) does not come back through "
+                f"{self._topic} within {WITHIN_S:g} s: the broker takes less, or lets us not publish and read there"
+            )
+        hears.acknowledge(self._came.pop())
+
+    async def _burst(self, hears: Mqtt, says: Mqtt) -> list[str]:
+        held, asked = self._needs.held, self._needs.unacknowledged
+        step = min(SLICE, says.offer.in_flight)
+        for start in range(0, held, step):
+            for number in range(start, min(start + step, held)):
+                says.publish(self._topic, str(number).encode(), 1)
+            if not await _until(lambda: not says.unconfirmed):
+                raise BrokerUnfit(f"the broker acknowledges no more than {start + step - says.unconfirmed} messages")
+        window = done = 0
+        while done < held:
+            if not await _until(lambda done=done: len(self._came) > done):  # type: ignore[misc]
+                raise BrokerUnfit(
+                    f"of {held} messages (broker_holds) that waited for us the broker has dropped {held - done}: its "
+                    "queue for a subscriber is shorter (max_queued_messages of Mosquitto)"
+                )
+            window = max(window, len(self._came) - done)
+            hears.acknowledge(self._came[done])
+            done += 1
+        if window >= min(asked, held):
+            return []
+        return [f"the broker has {window} messages in flight to us, not {asked}: audio comes slower"]
+
+
+def _offered(offer: Offer, needs: Needs, asked_s: int) -> list[str]:
+    if offer.qos < 1:
+        raise BrokerUnfit("the broker has QoS 0 alone, and audio needs 1")
+    if not offer.wildcards:
+        raise BrokerUnfit("the broker has no wildcard subscriptions, and a bridge subscribes to every device at once")
+    if offer.packet_bytes < needs.chunk_bytes + HEAD_BYTES:
+        raise BrokerUnfit(
+            f"the broker takes packets of {offer.packet_bytes} bytes, and a chunk may have {needs.chunk_bytes} "
+            f"(max_chunk_bytes) and {HEAD_BYTES} around it"
+        )
+    lowered = []
+    if offer.kept_s is not None and offer.kept_s < asked_s:
+        lowered.append(f"the broker keeps a session for {offer.kept_s} s, not {asked_s}")
+    if offer.in_flight < needs.unacknowledged:
+        lowered.append(f"the broker takes {offer.in_flight} messages at once, not {needs.unacknowledged}")
+    return lowered
+
+
+async def _until(holds: Callable[[], bool]) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WITHIN_S):
+            while not holds():  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_S)
+            return True
+    return False

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conch.rollout.fence import fenced
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -33,6 +35,8 @@ class Journal:
 
     def append(self, action: str, model: str, version: int | None, **evidence: Any) -> None:
         """On disk when it returns. A line that a crash tore apart stays, and the next begins anew."""
+        if (epoch := fenced()) is not None:
+            evidence["epoch"] = epoch
         line = Line(self._clock().isoformat(timespec="milliseconds"), action, model, version, evidence)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab+") as file:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from conch.clients.model_config import parse_config, render_config
 from conch.rollout.durable import sync_tree, write_text
+from conch.rollout.fence import fenced
 from conch.rollout.folders import CONFIG, CONFIGS, PROBES
+
+_EPOCH = "# epoch "
+"""Begins a live config; a comment, for which Triton loads nothing anew."""
 
 
 def write_live_config(own: Path, model_folder: Path, text: str) -> None:
@@ -15,10 +19,17 @@ def write_live_config(own: Path, model_folder: Path, text: str) -> None:
     Triton loads every version anew when a file or folder beside config.pbtxt and the versions has changed: one that
     is written with each promotion would cost a reload of the champion, and a rollback its being at once.
     """
+    epoch = fenced()
     shutil.rmtree(model_folder / CONFIGS, ignore_errors=True)
     if (own / PROBES).is_file() and not (model_folder / PROBES).is_file():
         shutil.copyfile(own / PROBES, model_folder / PROBES)
-    write_text(model_folder / CONFIG, text)
+    write_text(model_folder / CONFIG, text if epoch is None else f"{_EPOCH}{epoch}\n{text}")
+
+
+def read_live_config(model_folder: Path) -> str:
+    """As `live_config` made it: without the epoch that it was written in."""
+    text = (model_folder / CONFIG).read_text(encoding="utf-8")
+    return text.partition("\n")[2] if text.startswith(_EPOCH) else text
 
 
 def live_config(own: Path, config_name: str, model: str, versions: Sequence[int]) -> str:

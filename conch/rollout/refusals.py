@@ -37,3 +37,9 @@ class Busy(Unavailable):
     """Somebody else publishes or rolls back in this state folder."""
 
     code: ClassVar[str] = "rollout_busy"
+
+
+class Overthrown(Unavailable):
+    """Another has taken over from this publisher or controller, which was held up: it may change nothing more."""
+
+    code: ClassVar[str] = "rollout_overthrown"

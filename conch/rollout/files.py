@@ -1,22 +1,36 @@
 """Which files a version may hold: plain ones, that stay in its folder and run no code when they are read."""
 
 import stat
-import zipfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from conch.rollout.archives import check_archive
 from conch.rollout.manifest import files_of
+from conch.rollout.pickles import HEAD_BYTES, looks_pickled
 from conch.rollout.refusals import RefusedVersion
 
 ENTRY_POINT = "model.py"
 
 PICKLE_NAMES = frozenset({".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"})
-_PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+_PYTHON = ".py"
 _CODE = frozenset({".py", ".pyc", ".pyo", ".pyd", ".so"})
 
+MayBeCode = Callable[[str], bool]
+"""Of a file's path in the version."""
 
-def check_files(folder: Path) -> None:
+
+def ours_alone(path: str) -> bool:
+    return path == ENTRY_POINT
+
+
+def signed(path: str) -> bool:
+    """Somebody vouches for the version: source, which he can have read, and nothing compiled."""
+    return Path(path).suffix == _PYTHON
+
+
+def check_files(folder: Path, may_be_code: MayBeCode = ours_alone) -> None:
     """Raises RefusedVersion for the first file that must not be there; reads no more of each than its head."""
     if folder.is_symlink() or not folder.is_dir():
         raise RefusedVersion(f"{folder.name} is not a folder")
@@ -27,22 +41,21 @@ def check_files(folder: Path) -> None:
             raise RefusedVersion(f"{name} is a symbolic link to {path.readlink()}: a version holds its files itself")
         if not stat.S_ISREG(mode):
             raise RefusedVersion(f"{name} is no plain file")
-        if path.suffix in _CODE and name != ENTRY_POINT:
+        if path.suffix.lower() in PICKLE_NAMES:
+            raise RefusedVersion(f"{name} holds pickles, which run code when they are read; use ONNX or safetensors")
+        if path.suffix in _CODE and not may_be_code(name):
             raise RefusedVersion(f"{name} is code: a version is data, and the class that serves it is ours")
-        _refuse_pickles(path, name)
+        _check_content(path, name)
 
 
-def _refuse_pickles(path: Path, name: str) -> None:
-    if path.suffix.lower() in PICKLE_NAMES:
-        raise RefusedVersion(f"{name} holds pickles, which run code when they are read; use ONNX or safetensors")
+def _check_content(path: Path, name: str) -> None:
     with path.open("rb") as file:
-        head = file.read(6)
-    if head.startswith(_PICKLE_STARTS):
+        head = file.read(HEAD_BYTES)
+    if looks_pickled(head):
         raise RefusedVersion(f"{name} begins as a pickle, which runs code when it is read")
-    if head == b"\x93NUMPY" and _holds_objects(path):
+    if head.startswith(b"\x93NUMPY") and _holds_objects(path):
         raise RefusedVersion(f"{name} is an array of objects, which is a pickle")
-    if head.startswith(b"PK\x03\x04"):
-        _check_archive(path, name)
+    check_archive(path, name, head, PICKLE_NAMES)
 
 
 def _holds_objects(path: Path) -> bool:
@@ -51,19 +64,3 @@ def _holds_objects(path: Path) -> bool:
     except ValueError:
         return True
     return False
-
-
-def _check_archive(path: Path, name: str) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise RefusedVersion(f"{name} begins as an archive and is none: {error}") from error
-    for member in members:
-        inner = PurePosixPath(member.filename.replace("\\", "/"))
-        if inner.is_absolute() or ".." in inner.parts:
-            raise RefusedVersion(f"{name} has a member {member.filename!r}, which leaves the folder")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise RefusedVersion(f"{name} has a member {member.filename!r}, which is a symbolic link")
-        if inner.suffix.lower() in PICKLE_NAMES:
-            raise RefusedVersion(f"{name} has a member {member.filename!r}, which holds pickles")

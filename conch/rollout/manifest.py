@@ -13,6 +13,9 @@ from conch.rollout.refusals import RefusedVersion
 CHECKSUMS = "checksums.json"
 """A version may bring its own; then it must fit before anything is copied."""
 
+SIGNATURE = "checksums.sig"
+"""Beside it: who vouches for it; see signatures.py."""
+
 IGNORED = frozenset({"__pycache__", ".git", ".DS_Store"})
 """Left behind by tools, never part of a version."""
 
@@ -35,9 +38,9 @@ class FileManifest:
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """As the files are now; checksums.json itself is not among them."""
+        """As the files are now; checksums.json itself and its signature are not among them."""
         paths = (path.relative_to(folder).as_posix() for path in files_of(folder))
-        return cls({path: FileSum.of(folder / path) for path in sorted(paths) if path != CHECKSUMS})
+        return cls({path: FileSum.of(folder / path) for path in sorted(paths) if path not in (CHECKSUMS, SIGNATURE)})
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:

@@ -14,16 +14,19 @@ from pathlib import Path
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound
 from conch.rollout.adoption import adopt
 from conch.rollout.checks import check, read_config
+from conch.rollout.companions import check_companions, check_unused
 from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders, Pending
 from conch.rollout.journal import now
 from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.lock import holding
+from conch.rollout.policy import Policy
 from conch.rollout.probes import probes_of
 from conch.rollout.quarantine import QuarantinedVersion
 from conch.rollout.record import ModelRecord
 from conch.rollout.recovery import recover
-from conch.rollout.refusals import Quarantined, RefusedVersion
+from conch.rollout.refusals import Overtaken, Quarantined, RefusedVersion
+from conch.rollout.retention import kept
 from conch.rollout.server import ModelServer
 from conch.rollout.source import Source
 from conch.rollout.staging import StagedVersion, stage
@@ -31,9 +34,6 @@ from conch.rollout.trying_out import Deadlines, Reached, TryingOut
 from conch.rollout.versions import model_name
 
 logger = logging.getLogger(__name__)
-
-KEEP = 2
-"""Versions of a model that are loaded: the champion, and the one before it, warm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Publication:
     """None: the number its folder is named for, where that is a new one, else the next."""
     again: bool = False
     """Though the same files have been refused."""
+    config: Path | None = None
+    """The folder of the config.pbtxt that serves it, where that is not its own."""
+    expected_champion: int | None = None
+    """Raises Overtaken where another one is."""
 
 
 class Publisher:
@@ -75,7 +79,9 @@ class Publisher:
         with holding(self._folders.lock):
             await self._recover()
             source = Source.read(wanted.path)
+            source = source if wanted.config is None else replace(source, config=wanted.config)
             record = await adopt(self._folders, self._server, model)
+            _check_expected(model, record, wanted.expected_champion)
             version = _number(wanted, source, record)
             mark = source.fingerprint
             self._refuse_again(wanted, mark)
@@ -91,16 +97,18 @@ class Publisher:
                 await self._undo()
                 raise
 
-    async def roll_back(self, model: str, version: int | None = None) -> ModelRecord:
+    async def roll_back(
+        self, model: str, version: int | None = None, *, expected_champion: int | None = None
+    ) -> ModelRecord:
         """To the champion before, or to any version that is known; at once where it is still loaded."""
         with holding(self._folders.lock):
             await self._recover()
-            record = self._folders.records.read(model_name(model))
-            if record is None:
-                raise NotFound(f"nothing was ever published of model {model}")
+            record = self._record(model)
+            _check_expected(model, record, expected_champion)
             target = record.target(version)
             if target == record.champion:
                 raise InvalidRequest(f"version {target} of model {model} is the champion already")
+            check_companions(self._folders, model, target, read_config(self._folders.configs(model, target) / CONFIG))
             self._folders.begin(Pending(model, target))
             try:
                 return await self._return_to(record, target)
@@ -109,25 +117,65 @@ class Publisher:
                 await self._undo()
                 raise
 
+    async def set_alias(
+        self, model: str, alias: str, version: int | None, *, expected_generation: int | None = None
+    ) -> ModelRecord:
+        """Nobody is served by it; None takes it away. Raises Overtaken where the model has changed since."""
+        with holding(self._folders.lock):
+            await self._recover()
+            record = self._record(model)
+            if expected_generation not in (None, record.generation):
+                raise Overtaken(f"model {model} is at generation {record.generation}, not at {expected_generation}")
+            written = self._folders.records.write(record.naming(alias, version))
+            before = record.named.get(alias)
+            self._folders.journal.append("named", model, version, alias=alias, before=before)
+            return written
+
+    async def remove(self, model: str, reason: str) -> None:
+        """Unload it and forget its versions; the journal stays. Raises Mismatched for one that others need."""
+        with holding(self._folders.lock):
+            await self._recover()
+            check_unused(self._folders, model_name(model))
+            record = self._folders.records.read(model)
+            versions = record.known if record else self._folders.live_versions(model)
+            if not versions:
+                raise NotFound(f"model {model} is not there")
+            # What has no record has never been there: from here on recovery ends it, now or after a crash.
+            self._folders.begin(Pending(model, max(versions)))
+            self._folders.records.forget(model)
+            self._reached("forgotten")
+            await recover(self._folders, self._server, self._deadlines)
+            self._folders.journal.append("removed", model, None, reason=reason, versions=list(versions))
+
+    def _record(self, model: str) -> ModelRecord:
+        record = self._folders.records.read(model_name(model))
+        if record is None:
+            raise NotFound(f"nothing was ever published of model {model}")
+        return record
+
     async def _take_in(
         self, wanted: Publication, source: Source, record: ModelRecord | None, version: int
     ) -> ModelRecord:
-        folders, model = self._folders, wanted.model
+        folders, model, policy = self._folders, wanted.model, Policy.read(self._folders.root)
         own = folders.configs(model, record.champion) if record else None
-        staged = stage(folders, source, model, version, own)
+        staged = stage(folders, source, model, version, own, policy)
         self._reached("staged")
         check(staged, folders.version(model, record.champion) if record else None, own)
+        check_companions(folders, model, version, read_config(staged.own / CONFIG))
         self._reached("checked")
         evidence = await self._trying_out.try_out(model, version, staged.data, staged.own)
         self._place(staged)
         self._reached("placed")
-        promoted = record.promoted(version, KEEP) if record else _first(model, version)
+        promoted = kept(folders, record.promoted(version), policy) if record else _first(model, version)
         await self._serve(promoted)
         await self._probe(model, version)
         written = folders.records.write(promoted)
         self._reached("recorded")
         before = record.champion if record else None
-        folders.journal.append("promoted", model, version, before=before, note=wanted.note, **asdict(evidence))
+        signed_by = {"signed_by": staged.signed_by} if staged.signed_by else {}
+        folders.journal.append(
+            "promoted", model, version, before=before, note=wanted.note, **asdict(evidence), **signed_by
+        )
         self._reached("journaled")
         folders.end()
         return written
@@ -203,6 +251,12 @@ def _number(wanted: Publication, source: Source, record: ModelRecord | None) -> 
             raise InvalidRequest(f"version {wanted.version} of model {wanted.model} cannot follow {following - 1}")
         return wanted.version
     return max(following, source.number or following)
+
+
+def _check_expected(model: str, record: ModelRecord | None, expected: int | None) -> None:
+    champion = record.champion if record else None
+    if expected is not None and champion != expected:
+        raise Overtaken(f"the champion of model {model} is {champion or 'none'}, not {expected}")
 
 
 def _first(model: str, version: int) -> ModelRecord:

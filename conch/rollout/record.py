@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from conch.contracts.errors import Internal, NotFound, Unavailable
-from conch.rollout.durable import write_json
+from conch.contracts.errors import Internal, InvalidRequest, NotFound, Unavailable
+from conch.rollout.durable import sync_folder, write_json
+from conch.rollout.fence import fenced
+
+CHAMPION = "champion"
+NAMED = ("challenger", "shadow")
+"""Aliases that somebody sets; the champion changes by publishing and by rolling back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ class ModelRecord:
     """Former champions, the last one last: what a rollback goes back to."""
     generation: int = 0
     """Steps with each change, so that nobody overwrites what he has not seen."""
+    named: Mapping[str, int] = field(default_factory=dict)
+    """Versions by alias, beside the champion; nobody is served by them."""
 
     @property
     def next_version(self) -> int:
@@ -32,15 +40,14 @@ class ModelRecord:
 
     @property
     def aliases(self) -> dict[str, int]:
-        return {"champion": self.champion}
+        return {CHAMPION: self.champion, **self.named}
 
-    def promoted(self, version: int, keep: int) -> ModelRecord:
-        """`version` serves, with the `keep` - 1 before it warm."""
-        serving = tuple(sorted({*self.serving, version})[-keep:])
+    def promoted(self, version: int) -> ModelRecord:
+        """`version` serves; those that did are warm."""
         return replace(
             self,
             champion=version,
-            serving=serving,
+            serving=tuple(sorted({*self.serving, version})),
             known=(*self.known, version),
             published=(*self.published, version),
             before=(*self.before, self.champion),
@@ -50,6 +57,13 @@ class ModelRecord:
         """`version` serves alone; those after it stay known."""
         before = self.before[: self.before.index(version)] if version in self.before else (*self.before, self.champion)
         return replace(self, champion=version, serving=(version,), before=before)
+
+    def naming(self, alias: str, version: int | None) -> ModelRecord:
+        """None takes the alias away."""
+        if alias not in NAMED:
+            raise InvalidRequest(f"{alias!r} is no alias that can be set; there are {', '.join(NAMED)}")
+        others = {name: number for name, number in self.named.items() if name != alias}
+        return replace(self, named=others if version is None else {**others, alias: self.target(version)})
 
     def target(self, version: int | None) -> int:
         """Of a rollback. Raises NotFound where there is nothing to go back to."""
@@ -74,8 +88,16 @@ class Records:
     def all(self) -> list[ModelRecord]:
         return [record for path in sorted(self._root.glob("*.json")) if (record := _read(path)) is not None]
 
+    def forget(self, model: str) -> None:
+        fenced()
+        path = self._root / f"{model}.json"
+        if path.is_file():
+            path.unlink()
+            sync_folder(path.parent)
+
     def write(self, record: ModelRecord) -> ModelRecord:
         """Compare and set: raises Unavailable where another than the one `record` was made from is there."""
+        fenced()
         found = self.read(record.model)
         if (found.generation if found else 0) != record.generation:
             raise Unavailable(

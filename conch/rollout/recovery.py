@@ -5,8 +5,8 @@ import logging
 import shutil
 
 from conch.contracts.errors import ConchError
-from conch.rollout.folders import CONFIG, Folders, Pending
-from conch.rollout.live_config import live_config, write_live_config
+from conch.rollout.folders import Folders, Pending
+from conch.rollout.live_config import live_config, read_live_config, write_live_config
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
 from conch.rollout.trying_out import Deadlines
@@ -39,7 +39,7 @@ async def _converge(folders: Folders, server: ModelServer, record: ModelRecord, 
     own, live = folders.configs(record.model, record.champion), folders.live_models / record.model
     wanted = live_config(own, folders.config_name, record.model, record.serving)
     served = (await server.ready()).get(record.model, ())
-    if (live / CONFIG).read_text(encoding="utf-8") == wanted and sorted(served) == sorted(record.serving):
+    if read_live_config(live) == wanted and sorted(served) == sorted(record.serving):
         return
     write_live_config(own, live, wanted)
     await server.load(record.model, deadlines.load_s)
@@ -49,7 +49,7 @@ async def _forget_model(folders: Folders, server: ModelServer, pending: Pending,
     if pending.model in await server.ready():
         await server.unload(pending.model, deadlines.unload_s)
     folders.remove(folders.live_models / pending.model)
-    shutil.rmtree(folders.configs(pending.model, pending.version), ignore_errors=True)
+    shutil.rmtree(folders.configs(pending.model, pending.version).parent, ignore_errors=True)
 
 
 def forget_version(folders: Folders, record: ModelRecord, version: int) -> None:

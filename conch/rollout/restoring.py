@@ -83,6 +83,7 @@ def _without_lost(folders: Folders, record: ModelRecord, there: list[int]) -> Mo
         known=tuple(there),
         published=published,
         before=before,
+        named={alias: version for alias, version in record.named.items() if version in there},
     )
     folders.journal.append("fell back", record.model, champion, before=record.champion)
     return folders.records.write(kept)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conch.rollout.durable import sync_tree
-from conch.rollout.files import check_files
+from conch.rollout.files import check_files, ours_alone, signed
 from conch.rollout.folders import Folders
+from conch.rollout.lineage import Lineage
 from conch.rollout.live_config import keep_configs
-from conch.rollout.manifest import CHECKSUMS, IGNORED, FileManifest, files_of
+from conch.rollout.manifest import CHECKSUMS, IGNORED, SIGNATURE, FileManifest, files_of
+from conch.rollout.policy import Policy
 from conch.rollout.refusals import RefusedVersion
+from conch.rollout.signatures import signer_of
 from conch.rollout.source import Source
 
 
@@ -20,30 +23,38 @@ class StagedVersion:
     data: Path
     own: Path
     """Its config.pbtxt, configs/ and probes.json."""
+    signed_by: str = ""
+    """The trusted key that vouches for its Python; empty: it has none but the entry point of ours."""
 
 
-def stage(folders: Folders, source: Source, model: str, version: int, inherited: Path | None) -> StagedVersion:
+def stage(
+    folders: Folders, source: Source, model: str, version: int, inherited: Path | None, policy: Policy
+) -> StagedVersion:
     """`inherited` holds the config of the version before, for a source that brings none.
 
     Raises RefusedVersion for files that may not be there, do not fit their checksums, or change while they are copied.
     """
-    check_files(source.data)
+    signed_by = signer_of(source.data, policy.trusted_keys)
+    may_be_code = signed if signed_by else ours_alone
+    check_files(source.data, may_be_code)
     manifest = FileManifest.of(source.data)
     if not manifest.files:
         raise RefusedVersion("it has no files")
     brought = FileManifest.read(source.data)
     if brought is not None:
         brought.verify(source.data)
-    staged = StagedVersion(
-        model, version, folders.staging / f"{model}-{version}", folders.staging / f"{model}-{version}.own"
-    )
+    data = folders.staging / f"{model}-{version}"
+    staged = StagedVersion(model, version, data, data.with_name(f"{data.name}.own"), signed_by)
     folders.clear_staging()
     folders.staging.mkdir(parents=True)
-    shutil.copytree(source.data, staged.data, ignore=shutil.ignore_patterns(*IGNORED, CHECKSUMS), symlinks=True)
-    check_files(staged.data)
+    shutil.copytree(
+        source.data, staged.data, ignore=shutil.ignore_patterns(*IGNORED, CHECKSUMS, SIGNATURE), symlinks=True
+    )
+    check_files(staged.data, may_be_code)
     # Against what it was before the copy: somebody may still be writing.
     manifest.verify(staged.data)
     manifest.write(staged.data)
+    Lineage.read(staged.data)
     own = source.config or inherited
     if own is None:
         raise RefusedVersion("it brings no config.pbtxt, and there is no version before it")

@@ -1,11 +1,17 @@
+import bz2
+import gzip
+import io
+import lzma
 import os
 import pickle
+import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 
-from conch.rollout.files import check_files
+from conch.rollout.files import check_files, signed
 from conch.rollout.manifest import CHECKSUMS, FileManifest, fingerprint
 from conch.rollout.refusals import RefusedVersion
 
@@ -64,6 +70,46 @@ def leaving_archive(folder):
         archive.writestr("../../outside", b"")
 
 
+def link_in_archive(folder):
+    member = zipfile.ZipInfo("words")
+    member.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(folder / "words.zip", "w") as archive:
+        archive.writestr(member, "/etc/passwd")
+
+
+def pickle_in_archive(folder):
+    with zipfile.ZipFile(folder / "words.zip", "w") as archive:
+        archive.writestr("words", pickle.dumps(os.getcwd, protocol=0))
+
+
+def objects_in_archive(folder):
+    np.savez(folder / "words.npz", words=np.array([{}], dtype=object))
+
+
+def tar_of(folder, name, member, content=b""):
+    with tarfile.open(folder / name, "w:gz") as archive:
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+
+
+def leaving_tar(folder):
+    tar_of(folder, "words.tgz", tarfile.TarInfo("../outside"))
+
+
+def absolute_tar(folder):
+    tar_of(folder, "words.tgz", tarfile.TarInfo("/etc/passwd"))
+
+
+def link_in_tar(folder):
+    member = tarfile.TarInfo("words")
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    tar_of(folder, "words.tgz", member)
+
+
+def pickle_in_tar(folder):
+    tar_of(folder, "words.tgz", tarfile.TarInfo("words"), pickle.dumps(os.getcwd))
+
+
 def no_archive(folder):
     (folder / "words.zip").write_bytes(b"PK\x03\x04 and no more")
 
@@ -79,6 +125,13 @@ BAD = {
     objects: r"objects\.npy is an array of objects",
     torch_archive: r"weights\.bin has a member 'archive/data\.pkl', which holds pickles",
     leaving_archive: r"has a member '\.\./\.\./outside', which leaves the folder",
+    link_in_archive: "has a member 'words', which is a symbolic link",
+    pickle_in_archive: "has a member 'words', which is a pickle",
+    objects_in_archive: r"has a member 'words\.npy', which is a pickle",
+    leaving_tar: r"has a member '\.\./outside', which leaves the folder",
+    absolute_tar: "has a member '/etc/passwd', which leaves the folder",
+    link_in_tar: "has a member 'words', which is a link",
+    pickle_in_tar: "has a member 'words', which is a pickle",
     no_archive: "begins as an archive and is none",
 }
 
@@ -94,6 +147,39 @@ def test_what_may_not_be_there_is_named(folder, spoil):
     with pytest.raises(RefusedVersion, match=BAD[spoil]):
         check_files(folder)
     assert fingerprint(folder) != was
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zlib.compress, bz2.compress, lzma.compress])
+def test_a_pickle_is_known_by_what_it_holds(folder, protocol, pack):
+    (folder / "weights.bin").write_bytes(pack(pickle.dumps(os.getcwd, protocol=protocol)))
+    with pytest.raises(RefusedVersion, match=r"weights\.bin begins as a pickle"):
+        check_files(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import io\n\nimport numpy as np\n",
+        b"copyright\nholders\n(c) all of them.",
+        b"\x80\x02 is a magic number of two bytes",
+        b"\x80\x04\xff\xff",
+        np.arange(4096, dtype=np.float32).tobytes(),
+        b"\x1f\x8b is no gzip",
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_what_only_looks_like_a_pickle_may_be_there(folder, content):
+    (folder / "words.txt").write_bytes(content)
+    check_files(folder)
+
+
+def test_a_signed_version_may_bring_source_and_nothing_compiled(folder):
+    code(folder)
+    check_files(folder, signed)
+    (folder / "helper.so").touch()
+    with pytest.raises(RefusedVersion, match=r"helper\.so is code"):
+        check_files(folder, signed)
 
 
 def test_a_manifest_is_written_and_verified(folder):

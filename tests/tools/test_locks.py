@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCKS = {
     "cpu": ["build", "gateway", "bridge", "streaming", "models", "piper", "stack"],
-    "dev": ["build", "gateway", "bridge", "streaming", "models", "piper", "stack", "training", "dev"],
+    "dev": ["build", "gateway", "bridge", "streaming", "models", "piper", "stack", "s3", "training", "dev"],
     "gpu": ["build", "models", "piper", "gpu"],
     "gateway": ["gateway"],
 }

@@ -1,0 +1,67 @@
+"""Models that were made with a version of another one, such as an index with an embedding: they stay together.
+
+A config's parameter `built_with` names the model and its versions, "embedding 3" or "embedding 3 4". A version of
+either does not go live beside one that it does not fit: first an index that holds both, then the embedding, then an
+index of the new one alone.
+"""
+
+from typing import Any
+
+from conch.rollout.checks import read_config
+from conch.rollout.folders import CONFIG, Folders
+from conch.rollout.refusals import Mismatched, RefusedVersion
+from conch.rollout.versions import is_candidate, model_name, version_number
+
+BUILT_WITH = "built_with"
+
+
+def check_companions(folders: Folders, model: str, version: int, config: Any) -> None:
+    """Of a version that is about to serve. Raises Mismatched, or RefusedVersion for a parameter that says nothing."""
+    wanted = built_with(config)
+    if wanted is not None:
+        other, versions = wanted
+        champion = _champion(folders, other)
+        if champion not in versions:
+            is_there = "is not served" if champion is None else f"serves version {champion}"
+            raise Mismatched(f"it is built with {_told(other, versions)}, and {other} {is_there}")
+    for path in sorted(folders.live_models.glob(f"*/{CONFIG}")):
+        dependent = path.parent.name
+        if dependent == model or is_candidate(dependent):
+            continue
+        needed = built_with(read_config(path))
+        if needed is not None and needed[0] == model and version not in needed[1]:
+            raise Mismatched(
+                f"{dependent} is built with {_told(*needed)} and would not fit version {version}: "
+                f"publish one of {dependent} that fits both first"
+            )
+
+
+def check_unused(folders: Folders, model: str) -> None:
+    """Raises Mismatched where another model, or an ensemble, cannot do without it."""
+    for path in sorted((folders.root / "live/ensembles").glob(f"*/{CONFIG}")):
+        if any(step.model_name == model for step in read_config(path).ensemble_scheduling.step):
+            raise Mismatched(f"ensemble {path.parent.name} has a step of model {model}")
+    for path in sorted(folders.live_models.glob(f"*/{CONFIG}")):
+        needed = built_with(read_config(path))
+        if needed is not None and needed[0] == model:
+            raise Mismatched(f"{path.parent.name} is built with {_told(*needed)}")
+
+
+def built_with(config: Any) -> tuple[str, tuple[int, ...]] | None:
+    """The other model, and which versions of it fit."""
+    if BUILT_WITH not in config.parameters:
+        return None
+    name, *versions = config.parameters[BUILT_WITH].string_value.split() or [""]
+    if not versions:
+        raise RefusedVersion(f"its parameter {BUILT_WITH} names no version: it is like 'embedding 3'")
+    return model_name(name), tuple(version_number(one) for one in versions)
+
+
+def _champion(folders: Folders, model: str) -> int | None:
+    if (record := folders.records.read(model)) is not None:
+        return record.champion
+    return max(folders.live_versions(model), default=None)
+
+
+def _told(model: str, versions: tuple[int, ...]) -> str:
+    return f"{model} {' or '.join(map(str, versions))}"

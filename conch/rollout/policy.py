@@ -1,0 +1,73 @@
+"""What an operator decides about publishing: rollout.toml in the state folder.
+
+loaded_versions = 2             # of a model: the champion and those before it, warm. Default: 2
+warm_bytes = 2000000000         # files of all versions that are warm, of all models. Default: no bound
+trusted_keys = ["pNQp…"]        # who may sign versions that bring Python of their own. Default: nobody
+
+[sources.releases]              # versions that are fetched; see docs/rollout.md
+s3 = "s3://bucket/models"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from conch.contracts.errors import InvalidRequest
+from conch.rollout.sources.address import SourceAddress
+
+KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    loaded_versions: int = 2
+    """The champion, and those before it, warm."""
+    warm_bytes: int | None = None
+    """Of the files of warm versions, which stand for their memory; the oldest are unloaded first."""
+    trusted_keys: tuple[str, ...] = ()
+    """Public halves of Ed25519 keys, base64url."""
+    sources: Mapping[str, SourceAddress] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, root: Path) -> Self:
+        """A file that is not there decides nothing. Read anew for each publishing."""
+        try:
+            text = (root / "rollout.toml").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            text = ""
+        return cls.decode(text)
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidRequest(f"rollout.toml is not TOML: {error}") from error
+        if unknown := sorted(document.keys() - set(KEYS)):
+            raise InvalidRequest(f"rollout.toml has {', '.join(unknown)}; there are {', '.join(KEYS)}")
+        return cls(
+            _count("loaded_versions", document.get("loaded_versions", 2), least=1),
+            _count("warm_bytes", document["warm_bytes"], least=0) if "warm_bytes" in document else None,
+            _texts("trusted_keys", document.get("trusted_keys", [])),
+            _sources(document.get("sources", {})),
+        )
+
+
+def _sources(tables: Any) -> dict[str, SourceAddress]:
+    if not isinstance(tables, dict):
+        raise InvalidRequest("rollout.toml: sources is not a table of tables")
+    return {name: SourceAddress.decode(name, table) for name, table in tables.items()}
+
+
+def _count(name: str, value: Any, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidRequest(f"rollout.toml: {name} is {value!r}, not a whole number from {least}")
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InvalidRequest(f"rollout.toml: {name} is {value!r}, not a list of texts")
+    return tuple(value)

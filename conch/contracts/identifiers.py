@@ -1,0 +1,54 @@
+"""Ids of masters, offers and categories: UUIDs outside, whatever their owner calls them; dense u32 inside.
+
+A key that is no UUID becomes uuid5(catalogue, key) and stays usable in requests: it is made into the same UUID again.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from uuid import UUID, uuid5
+
+import numpy as np
+import numpy.typing as npt
+
+from conch.contracts.errors import InvalidRequest
+
+LONGEST_KEY = 200
+"""Characters."""
+
+_ROOT = UUID("6f6b2d9c-0f0e-5b57-9d0a-63f1f6d2c9aa")
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+Uuids = npt.NDArray[np.uint8]
+"""(n, 16), big-endian as RFC 9562 writes them."""
+
+
+def uuid_of(catalogue: str, key: str) -> UUID:
+    """Raises InvalidRequest for a key of no or more than LONGEST_KEY characters."""
+    return UUID(bytes=_bytes_of(catalogue, key))
+
+
+def uuids_of(catalogue: str, keys: Sequence[str]) -> Uuids:
+    """As (n, 16) bytes."""
+    return np.frombuffer(b"".join([_bytes_of(catalogue, key) for key in keys]), np.uint8).reshape(-1, 16)
+
+
+def texts_of(uuids: Uuids) -> list[str]:
+    """Of (n, 16) bytes, with hyphens and lower case."""
+    digits = np.ascontiguousarray(uuids).tobytes().hex()
+    words = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+    return [f"{word[:8]}-{word[8:12]}-{word[12:16]}-{word[16:20]}-{word[20:]}" for word in words]
+
+
+def _bytes_of(catalogue: str, key: str) -> bytes:
+    if len(key) == 36 and key[8] == key[13] == key[18] == key[23] == "-":
+        digits = key.replace("-", "")
+        if len(digits) == 32 and _HEX.issuperset(digits):
+            return bytes.fromhex(digits)
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise InvalidRequest(f"an id has {len(key)} characters, it must have 1 to {LONGEST_KEY}")
+    return uuid5(_namespace(catalogue), key).bytes
+
+
+@lru_cache(maxsize=1_000)
+def _namespace(catalogue: str) -> UUID:
+    return uuid5(_ROOT, catalogue)

@@ -1,0 +1,66 @@
+"""Folders that are written beside what is read and taken up whole: one pointer says which is current.
+
+    {folder}/current              the number of a generation, replaced by an atomic rename
+    {folder}/generation-{n}/      its files; never changed after it was pointed to
+
+One writer at a time: who holds the lease of the catalogue.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from conch.contracts.errors import Internal
+
+KEPT = 2
+"""The generation before is kept: a reader that has just read the pointer still opens it."""
+
+_POINTER = "current"
+
+
+def current(folder: Path) -> int:
+    """0: nothing was published yet."""
+    try:
+        text = (folder / _POINTER).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return 0
+    if not text.strip().isdigit():
+        raise Internal(f"{_POINTER} in {folder.name} is {text[:40]!r}, not the number of a generation")
+    return int(text)
+
+
+def folder_of(folder: Path, generation: int) -> Path:
+    return folder / f"generation-{generation}"
+
+
+def publish(folder: Path, generation: int, write: Callable[[Path], None]) -> None:
+    """`write` fills a folder; what a crash leaves half-written is never pointed to and goes with the next one."""
+    if generation <= current(folder):
+        raise Internal(f"generation {generation} is not newer than {current(folder)}, which is published")
+    target, staged = folder_of(folder, generation), folder / f".generation-{generation}"
+    for left in (staged, target):
+        shutil.rmtree(left, ignore_errors=True)
+    staged.mkdir(parents=True)
+    write(staged)
+    for file in staged.iterdir():
+        _sync(file)
+    _sync(staged)
+    staged.rename(target)
+    pointer = folder / f".{_POINTER}"
+    pointer.write_text(f"{generation}\n", encoding="ascii")
+    _sync(pointer)
+    pointer.rename(folder / _POINTER)
+    _sync(folder)
+    for path in folder.glob("generation-*"):
+        number = path.name.removeprefix("generation-")
+        if number.isdigit() and int(number) <= generation - KEPT:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,199 @@
+"""Dense u32 ids of a catalogue: append-only, never used again, memory-mapped and so shared by all who read them.
+
+One writer, the importer, allots them (IdWriter) and publishes generations; readers (IdIndex) map the current one and
+look again when they meet an id beyond it. A generation is a folder of segments, hard links to those before it but for
+the last: `{kind}-{n}.uuids.npy` by id, `.high.npy` the sorted first halves, `.order.npy` the ids in that order, and for
+kinds that are texts `.texts.json`.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from conch.contracts.errors import Internal
+from conch.contracts.identifiers import Uuids, uuids_of
+from conch.contracts.provenance import NO_REASON
+from conch.stores import generations
+
+Dense = npt.NDArray[np.uint32]
+
+NONE = NO_REASON
+"""No id; of no catalogue, which ends below it."""
+
+SEGMENTS = 8
+"""More are written as one: a look-up asks each."""
+
+
+class Kind(StrEnum):
+    MASTERS = "masters"
+    PIDS = "pids"
+    CATEGORIES = "categories"
+    SELLERS = "sellers"
+    BRANDS = "brands"
+
+
+TEXTS = frozenset({Kind.CATEGORIES, Kind.SELLERS, Kind.BRANDS})
+"""Kinds whose own names are kept beside their UUIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    first: int
+    uuids: Uuids
+    high: npt.NDArray[np.uint64]
+    order: Dense
+    texts: Sequence[str]
+
+    def look_up(self, wanted: Uuids, found: Dense) -> None:
+        """Sets those of `found` that stand here."""
+        halves = _high(wanted)
+        at = np.searchsorted(self.high, halves)
+        rest = np.flatnonzero(at < len(self.high))
+        # Ids whose first halves are equal stand next to each other; of random UUIDs no two are.
+        while rest.size:
+            rest = rest[self.high[at[rest]] == halves[rest]]
+            candidates = self.order[at[rest]]
+            same = (self.uuids[candidates] == wanted[rest]).all(axis=1)
+            found[rest[same]] = candidates[same] + np.uint32(self.first)
+            rest = rest[~same]
+            at[rest] += 1
+            rest = rest[at[rest] < len(self.high)]
+
+
+class IdIndex:
+    """Of one generation; safe to read from any thread."""
+
+    def __init__(self, generation: int, segments: Mapping[Kind, Sequence[_Segment]]) -> None:
+        self.generation = generation
+        self._segments = segments
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The current generation; an empty one where nothing was published."""
+        generation = generations.current(folder)
+        path = generations.folder_of(folder, generation)
+        return cls(generation, {kind: _segments(path, kind) if generation else () for kind in Kind})
+
+    def size(self, kind: Kind) -> int:
+        """Ids that are allotted: 0 to size - 1."""
+        return sum(len(segment.uuids) for segment in self._segments[kind])
+
+    def look_up(self, kind: Kind, uuids: Uuids) -> Dense:
+        """NONE for each that has no id."""
+        found = np.full(len(uuids), NONE, np.uint32)
+        for segment in self._segments[kind]:
+            segment.look_up(uuids, found)
+        return found
+
+    def uuids(self, kind: Kind, ids: Dense) -> Uuids:
+        """Zeros for ids beyond the map."""
+        answer = np.zeros((len(ids), 16), np.uint8)
+        for segment in self._segments[kind]:
+            here = np.flatnonzero((ids >= segment.first) & (ids < segment.first + len(segment.uuids)))
+            answer[here] = segment.uuids[ids[here] - np.uint32(segment.first)]
+        return answer
+
+    def text(self, kind: Kind, dense: int) -> str:
+        """Of a kind in TEXTS; empty beyond the map."""
+        for segment in self._segments[kind]:
+            if segment.first <= dense < segment.first + len(segment.uuids):
+                return segment.texts[dense - segment.first]
+        return ""
+
+
+class IdWriter:
+    """Allots ids after those of the current generation; nobody sees them before `publish`."""
+
+    def __init__(self, folder: Path, catalogue: str) -> None:
+        self._folder = folder
+        self._catalogue = catalogue
+        self._index = IdIndex.open(folder)
+        self._new: dict[Kind, dict[bytes, int]] = {kind: {} for kind in Kind}
+        self._texts: dict[Kind, list[str]] = {kind: [] for kind in TEXTS}
+
+    def allot(self, kind: Kind, uuids: Uuids) -> Dense:
+        """The id of each, old or new."""
+        if kind in TEXTS:
+            raise Internal(f"{kind} are allotted by their texts")
+        found = self._index.look_up(kind, uuids)
+        for place in np.flatnonzero(found == NONE):
+            found[place] = self._one(kind, uuids[place].tobytes())
+        return found
+
+    def allot_texts(self, kind: Kind, texts: Sequence[str]) -> Dense:
+        uuids = uuids_of(self._catalogue, texts)
+        found = self._index.look_up(kind, uuids)
+        for place in np.flatnonzero(found == NONE):
+            key = uuids[place].tobytes()
+            if key not in self._new[kind]:
+                self._texts[kind].append(texts[place])
+            found[place] = self._one(kind, key)
+        return found
+
+    def publish(self) -> IdIndex:
+        """Nothing new: the generation stays."""
+        if any(self._new.values()):
+            generations.publish(self._folder, self._index.generation + 1, self._write)
+            self._index = IdIndex.open(self._folder)
+            self._new = {kind: {} for kind in Kind}
+            self._texts = {kind: [] for kind in TEXTS}
+        return self._index
+
+    def _one(self, kind: Kind, key: bytes) -> int:
+        new = self._new[kind]
+        return new.setdefault(key, self._index.size(kind) + len(new))
+
+    def _write(self, target: Path) -> None:
+        source = generations.folder_of(self._folder, self._index.generation)
+        for kind, new in self._new.items():
+            segments = _segments(source, kind) if self._index.generation else []
+            uuids = np.frombuffer(b"".join(new), np.uint8).reshape(-1, 16)
+            texts = self._texts.get(kind, [])
+            if len(segments) + bool(new) <= SEGMENTS:
+                for file in source.glob(f"{kind}-*"):
+                    os.link(file, target / file.name)
+                number = len(segments)
+            else:
+                uuids = np.concatenate([*(segment.uuids for segment in segments), uuids])
+                texts = [*(text for segment in segments for text in segment.texts), *texts]
+                number = 0
+            if len(uuids):
+                _write_segment(target / f"{kind}-{number}", uuids, texts if kind in TEXTS else None)
+
+
+def _write_segment(path: Path, uuids: Uuids, texts: Sequence[str] | None) -> None:
+    halves = uuids.view(">u8").reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0])).astype(np.uint32)
+    np.save(f"{path}.uuids.npy", uuids)
+    np.save(f"{path}.high.npy", _high(uuids)[order])
+    np.save(f"{path}.order.npy", order)
+    if texts is not None:
+        Path(f"{path}.texts.json").write_text(json.dumps(texts), encoding="utf-8")
+
+
+def _segments(folder: Path, kind: Kind) -> list[_Segment]:
+    segments: list[_Segment] = []
+    first = 0
+    for number in count():
+        path = folder / f"{kind}-{number}"
+        if not Path(f"{path}.uuids.npy").exists():
+            return segments
+        uuids, high, order = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("uuids", "high", "order"))
+        texts = json.loads(Path(f"{path}.texts.json").read_text(encoding="utf-8")) if kind in TEXTS else ()
+        if not len(uuids) == len(high) == len(order) or (kind in TEXTS and len(texts) != len(uuids)):
+            raise Internal(f"{path.name} has {len(uuids)} ids, {len(high)} sorted, {len(texts)} texts")
+        segments.append(_Segment(first, uuids, high, order, texts))
+        first += len(uuids)
+    return segments
+
+
+def _high(uuids: Uuids) -> npt.NDArray[np.uint64]:
+    return np.ascontiguousarray(uuids).view(">u8").reshape(-1, 2)[:, 0].astype(np.uint64)

@@ -1,0 +1,89 @@
+"""Durable relations and offers: the documented tables, and beside them one packed row an entity.
+
+    CqlRelations       ScyllaDB or Apache Cassandra    (cql_relations.py)
+    SqliteRelations    a file of this machine          (sqlite_relations.py)
+    MemoryRelations    this process                    (memory_relations.py)
+
+All pass tests/stores/test_relations.py, CQL against a real node in tests/services.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticRelations:
+    """A row of `master_semantic_relations`."""
+
+    related: Mapping[UUID, float]
+    """Master → cosine similarity, at most 1,000."""
+    inference_ts: datetime
+    """With its time zone."""
+    inference_source: str
+    """Model and version that made them, as "embedding:1"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """A row of `master_to_pids`."""
+
+    pids: Sequence[UUID]
+    metadata: Mapping[UUID, str]
+    """price:seller:rating."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    key: str
+    """The documented Redis key whose packed form this is."""
+    blob: bytes
+    """contracts/features.py; its stamp decides which of two is newer."""
+
+
+class Relations(Protocol):
+    """Raises Unavailable and nothing else, within `deadline_s` where a call names one."""
+
+    def read(self, keys: Sequence[str], deadline_s: float) -> Sequence[bytes | None]:
+        """Packed rows of documented keys, in order, read side by side."""
+        ...
+
+    def write(self, rows: Sequence[PackedRow]) -> None:
+        """A row with a newer stamp stays."""
+        ...
+
+    def semantic(self, master: UUID) -> SemanticRelations | None: ...
+
+    def put_semantic(self, master: UUID, relations: SemanticRelations, packed: PackedRow) -> None:
+        """The documented row, then the packed one."""
+        ...
+
+    def masters(self) -> Iterator[UUID]:
+        """That have semantic relations."""
+        ...
+
+    def co_view(self, category: str) -> Mapping[str, float]: ...
+
+    def put_co_view(self, category: str, related: Mapping[str, float], packed: PackedRow) -> None: ...
+
+    def related_categories(self, category: str) -> Mapping[str, float]:
+        """Of the weekly batch: table `category_relations`."""
+        ...
+
+    def put_related_categories(self, category: str, related: Mapping[str, float], packed: PackedRow) -> None: ...
+
+    def offers(self, master: UUID) -> Offers | None: ...
+
+    def put_offers(self, master: UUID, offers: Offers, packed: PackedRow) -> None: ...
+
+    def offered(self) -> Iterator[UUID]:
+        """Masters that have offers."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Packed rows."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,54 @@
+"""Sales by the minute, added up: what sells best where the hot store does not say.
+
+    DuckDbRollups     a file of this machine    (duckdb_rollups.py)
+    MemoryRollups     this process              (memory_rollups.py)
+
+Both pass tests/stores/test_rollups.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What one pid sold in one pane; a pane that is written again replaces what it said before."""
+
+    pane_ms: int
+    """Start of the pane, epoch ms."""
+    category: str
+    """Its leaf category, or an ancestor: a sale is added for each."""
+    pid: str
+    units: int
+    """Ordered, less cancelled and returned."""
+    views: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """score = hour x units of the last hour + day x units of the last day + views x views of the last day."""
+
+    hour: float = 1.0
+    day: float = 0.1
+    views: float = 0.001
+
+
+ALL = ""
+"""The category of everything."""
+
+
+class Rollups(Protocol):
+    """Raises Unavailable and nothing else, within `deadline_s` where a call names one."""
+
+    def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
+        """The whole pane, in one transaction."""
+        ...
+
+    def best_sellers(
+        self, category: str, now_ms: int, limit: int, deadline_s: float, weights: Weights = Weights()
+    ) -> Sequence[tuple[str, float]]:
+        """(pid, score), by (-score, pid); those above 0 alone."""
+        ...
+
+    def close(self) -> None: ...

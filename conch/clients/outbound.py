@@ -37,11 +37,16 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MOST_RETRY_AFTER_S = 3600.0
 
+class AlreadyThere(InvalidRequest):
+    """409: what was to be made has been made before."""
+
+
 _REFUSALS: dict[int, type[ConchError]] = {
     401: Unauthenticated,
     403: PermissionDenied,
     404: NotFound,
     408: DeadlineExceeded,
+    409: AlreadyThere,
     504: DeadlineExceeded,
 }
 

@@ -16,8 +16,8 @@ import pytest
 from bridge.devices import Device, DevicesFile
 from conch.commands.contacts import Contact
 from conch.contracts.topics import DeviceId
-from conch.stack.services.mqtt import command, configuration
 from conch.stack.serving import free_ports
+from tests.bridge.brokers import Broker, Embedded
 from tests.bridge.gateway import CountingGateway, running
 from tests.bridge.wearable import Wearable, eventually, wearing
 
@@ -58,9 +58,10 @@ class GatewayThread:
 
 
 class Site:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, broker: Broker) -> None:
         self.folder = folder
-        self.mqtt, self.mqtt5, self.metrics, gateway = free_ports(4)
+        self.broker = broker
+        self.metrics, gateway = free_ports(2)
         self.gateway = GatewayThread(gateway)
         self.devices = DevicesFile(folder / "devices.json")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -70,16 +71,23 @@ class Site:
     def heard(self) -> CountingGateway:
         return self.gateway.gateway
 
+    @property
+    def mqtt(self) -> int:
+        """The port for devices of MQTT 3.1.1."""
+        return self.broker.port(4)
+
+    @property
+    def mqtt5(self) -> int:
+        return self.broker.port(5)
+
     def start_broker(self) -> None:
-        config = self.folder / "rumqttd.toml"
-        config.write_text(configuration(f"127.0.0.1:{self.mqtt}", f"127.0.0.1:{self.mqtt5}"))
-        self._start("broker", list(command(config)), {})
-        eventually(lambda: answers(self.mqtt) and answers(self.mqtt5))
+        self._start("broker", list(self.broker.prepare()), {})
+        eventually(lambda: all(map(answers, self.broker.ports)))
 
     def start_bridge(self, **settings: object) -> None:
         """`settings` as the bridge's own are called."""
         every = {
-            "mqtt_address": f"127.0.0.1:{self.mqtt5}",
+            **self.broker.bridge_settings(),
             "gateway_address": f"127.0.0.1:{self.gateway.port}",
             "metrics_address": f"127.0.0.1:{self.metrics}",
             "devices_file": self.folder / "devices.json",
@@ -126,8 +134,12 @@ class Site:
         return (self.folder / f"{name}.log").read_text()
 
     def wearing(self, name: str, version: int = 5, prefix: str = "") -> Wearable:
-        port = self.mqtt5 if version == 5 else self.mqtt
-        return self._running.enter_context(wearing(port, version, name, prefix))
+        tenant = prefix.removeprefix("t/").rstrip("/") or "default"
+        credentials = self.broker.credentials(tenant, name)
+        client_id = self.broker.client_id(name, version)
+        return self._running.enter_context(
+            wearing(self.broker.port(version), version, name, prefix, client_id, credentials)
+        )
 
     def close(self) -> None:
         self._running.close()
@@ -153,9 +165,14 @@ def answers(port: int) -> bool:
 
 
 @pytest.fixture
-def bare_site(tmp_path: Path) -> Iterator[Site]:
+def broker(tmp_path: Path) -> Broker:
+    return Embedded(tmp_path)
+
+
+@pytest.fixture
+def bare_site(tmp_path: Path, broker: Broker) -> Iterator[Site]:
     """Broker and gateway; the test starts the bridge."""
-    site = Site(tmp_path)
+    site = Site(tmp_path, broker)
     for name in KNOWN:
         site.devices.add(Device(DeviceId("default", name), "en", (Contact("Mai"),), ("cleaning crew",)))
     site.devices.add(Device(DeviceId("acme", "watch-1")))

@@ -124,6 +124,7 @@ def test_a_broker_that_was_killed_is_found_again_and_sessions_go_on(site):
     watch = site.wearing("watch-1")
     watch.numbered(speech(), "one", 0)
     eventually(lambda: site.samples("watch-1", "sent") == CHUNK)
+    watch.close()
     site.kill("broker")
     eventually(lambda: site.metric("conch_bridge_connected") == 0)
     site.start_broker()

@@ -13,6 +13,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.bridge.brokers import Credentials
+
 CHUNK = 3200
 """Samples: 200 ms."""
 
@@ -30,15 +32,30 @@ def silence(count: int = CHUNK) -> bytes:
 class Wearable:
     """Publishes audio, and keeps the events and the speech that come back."""
 
-    def __init__(self, port: int, version: int, name: str, prefix: str = "") -> None:
+    def __init__(
+        self,
+        port: int,
+        version: int,
+        name: str,
+        prefix: str = "",
+        client_id: str = "",
+        credentials: Credentials | None = None,
+    ) -> None:
         self.topic = f"{prefix}wearable/{name}/audio"
         self.events: list[dict[str, Any]] = []
         self.speech: list[tuple[bytes, dict[str, str]]] = []
         self._prefix, self._name = prefix, name
         self._subscribed = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"{name}-{version}", protocol=version)
+        self.breaks = 0
+        """How often it was disconnected."""
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id or f"{name}-{version}", protocol=version
+        )
+        if credentials is not None:
+            self._client.tls_set(*map(str, (credentials.authorities, credentials.certificate, credentials.key)))
         self._client.on_message = self._told
         self._client.on_connect = self._connected
+        self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
@@ -73,6 +90,9 @@ class Wearable:
     def _connected(self, client: Any, *_: Any) -> None:
         client.subscribe([(f"{self._prefix}wearable/{self._name}/{leaf}", 1) for leaf in ("events", "speech")])
 
+    def _disconnected(self, *_: Any) -> None:
+        self.breaks += 1
+
     def _told(self, _client: Any, _user: Any, message: Any) -> None:
         if message.topic.endswith("/events"):
             self.events.append(json.loads(message.payload))
@@ -82,8 +102,15 @@ class Wearable:
 
 
 @contextlib.contextmanager
-def wearing(port: int, version: int, name: str, prefix: str = "") -> Iterator[Wearable]:
-    wearable = Wearable(port, version, name, prefix)
+def wearing(
+    port: int,
+    version: int,
+    name: str,
+    prefix: str = "",
+    client_id: str = "",
+    credentials: Credentials | None = None,
+) -> Iterator[Wearable]:
+    wearable = Wearable(port, version, name, prefix, client_id, credentials)
     try:
         yield wearable
     finally:

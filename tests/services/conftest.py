@@ -13,6 +13,10 @@ from conch.weights.cache import default_root
 
 CACHE = default_root().parent / "services"
 
+MOSQUITTO = Path("usr/sbin/mosquitto")
+MOSQUITTO_LIBRARIES = ("libmosquitto1", "libcjson1", "libdlt2", "libwrap0")
+"""What a small Debian has not."""
+
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
@@ -25,15 +29,30 @@ def promtool() -> Path:
     return binary
 
 
-def _unpack_debian(package: str, folder: Path) -> None:
-    """As apt has it, checked by the archive's signature and hashes, unpacked and not installed."""
+@pytest.fixture(scope="session")
+def mosquitto() -> Path:
+    """The broker as Debian has it, never one of the PATH: the tests are of its version and its build."""
+    folder = CACHE / "mosquitto"
+    if not (folder / MOSQUITTO).is_file():
+        _unpack_debian("mosquitto", folder, *MOSQUITTO_LIBRARIES)
+    return folder / MOSQUITTO
+
+
+def _unpack_debian(package: str, folder: Path, *libraries: str) -> None:
+    """As apt has them, checked by the archive's signature and hashes, unpacked and not installed."""
     missing = [tool for tool in ("apt-get", "dpkg") if shutil.which(tool) is None]
     if missing:
         pytest.fail(f"{' and '.join(missing)} not found: install {package} by hand and put it on the PATH")
     scratch = folder.with_suffix(".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    fetched = subprocess.run(["apt-get", "download", package], cwd=scratch, capture_output=True, text=True, timeout=300)
+    fetched = subprocess.run(
+        ["apt-get", "download", package, *libraries],
+        cwd=scratch,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     if fetched.returncode:
         pytest.fail(f"Debian's package {package} cannot be had (apt-get update as root may help): {fetched.stderr}")
     for archive in scratch.glob("*.deb"):

@@ -3,12 +3,17 @@
 live/models/<model>/<n>/      what Triton reads; written here and by the stack's start alone
 live/.staging/                versions on their way in, and on their way out
 rollout/lock                  who publishes now
+rollout/epoch                 how many have held that lock
+rollout/controller            which process is the controller
+rollout/servers.json          the servers, and which of them serve what they should
+rollout/orders/<server>.json  what is to be done to a server's process
 rollout/heartbeat             written every second by the process that watches the repository
 rollout/journal.jsonl         what was done
 rollout/pending.json          the publishing that has begun and not ended
 rollout/records/<model>.json  versions, champion
 rollout/configs/<model>/<n>/  each version's config.pbtxt and configs/, as they came
 rollout/quarantine/           refused versions
+rollout/uploads/              versions that are being received
 rollout/config_name           which of configs/ the server prefers
 """
 
@@ -19,8 +24,10 @@ from pathlib import Path
 
 from conch.rollout.durable import remove_folder, write_json, write_text
 from conch.rollout.journal import Journal
+from conch.rollout.orders import Orders
 from conch.rollout.quarantine import Quarantine
 from conch.rollout.record import Records
+from conch.rollout.servers import ServerStatuses
 from conch.rollout.versions import is_candidate, version_folders
 
 CONFIG = "config.pbtxt"
@@ -42,11 +49,15 @@ class Folders:
         self.staging = root / "live/.staging"
         self.repository = root / "repository"
         self.rollout = root / "rollout"
+        self.uploads = self.rollout / "uploads"
         self.lock = self.rollout / "lock"
+        self.controller = self.rollout / "controller"
         self.heartbeat = self.rollout / "heartbeat"
         self.journal = Journal(self.rollout / "journal.jsonl")
         self.quarantine = Quarantine(self.rollout / "quarantine")
         self.records = Records(self.rollout / "records")
+        self.servers = ServerStatuses(self.rollout / "servers.json")
+        self.orders = Orders(self.rollout / "orders")
 
     def version(self, model: str, version: int) -> Path:
         return self.live_models / model / str(version)

@@ -12,10 +12,17 @@ from conch.rollout.refusals import Busy
 
 @contextlib.contextmanager
 def holding(path: Path) -> Iterator[Fence]:
-    """Raises Busy, with the pid of who holds it, without waiting. The file is never removed.
+    """The right to change what is live. Raises Busy, with the pid of who holds it, without waiting.
 
-    Beside it stands the epoch, which steps: what is written in the context is of the new one.
+    Beside the file stands the epoch, which steps: what is written in the context is of the new one.
     """
+    with locked(path, "another publisher"), next_epoch(path.with_name("epoch")) as fence:
+        yield fence
+
+
+@contextlib.contextmanager
+def locked(path: Path, holder: str) -> Iterator[None]:
+    """Raises Busy, which calls whoever holds it `holder`. The file is never removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -23,10 +30,9 @@ def holding(path: Path) -> Iterator[Fence]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise Busy(f"another publisher (pid {who}) is at work in {path.parent.parent}; try again") from None
+            raise Busy(f"{holder} (pid {who}) is at work in {path.parent.parent}; try again") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        with next_epoch(path.with_name("epoch")) as fence:
-            yield fence
+        yield
     finally:
         os.close(descriptor)

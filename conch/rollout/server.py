@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from conch.clients.inference import Arrays, CallOptions
 from conch.clients.metadata import ModelMetadata
 from conch.clients.triton import TritonInference
-from conch.clients.triton_http import TritonHttp
+from conch.clients.triton_http import ListedModel, TritonHttp
 from conch.clients.triton_loads import LoadTimeout, TritonLoads
 from conch.contracts.errors import ConchError, Unavailable
 from conch.rollout.probes import ModelProbe, arrays_of, check_answer
@@ -32,7 +32,15 @@ class ModelServer(Protocol):
         ...
 
 
-class TritonServer(ModelServer):
+class ListedServer(ModelServer, Protocol):
+    """One that can be looked at by itself."""
+
+    async def models(self) -> Sequence[ListedModel]:
+        """All that it knows, as it says itself. Raises Unavailable."""
+        ...
+
+
+class TritonServer(ListedServer):
     def __init__(self, http: str, grpc: str) -> None:
         self._http = http
         self._grpc = grpc
@@ -51,13 +59,11 @@ class TritonServer(ModelServer):
         await TritonLoads(self._grpc).unload(model, deadline_s)
 
     async def ready(self) -> Mapping[str, Sequence[int]]:
+        return ready_versions(await self.models())
+
+    async def models(self) -> Sequence[ListedModel]:
         async with TritonHttp(self._http) as triton:
-            listed = await triton.models()
-        found: dict[str, list[int]] = {}
-        for one in listed:
-            if one.state == "READY" and one.version.isdecimal():
-                found.setdefault(one.name, []).append(int(one.version))
-        return found
+            return await triton.models()
 
     async def ask(self, model: str, version: int, probe: ModelProbe, deadline_s: float) -> None:
         call = CallOptions("probe", deadline_s=deadline_s, version=str(version))
@@ -75,6 +81,14 @@ class TritonServer(ModelServer):
                 await self.ready()  # whether the server is there at all is no fault of the version's
                 raise RefusedVersion(f"it does not answer a probe: {_first_lines(error.message)}") from error
         check_answer(metadata, probe, answer)
+
+
+def ready_versions(listed: Sequence[ListedModel]) -> Mapping[str, Sequence[int]]:
+    found: dict[str, list[int]] = {}
+    for one in listed:
+        if one.state == "READY" and one.version.isdecimal():
+            found.setdefault(one.name, []).append(int(one.version))
+    return {model: sorted(versions) for model, versions in found.items()}
 
 
 async def _connected(inference: TritonInference, deadline_s: float) -> None:

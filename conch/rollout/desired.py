@@ -1,0 +1,50 @@
+"""What every server should serve: the versions that `live/` names, whether by a record or as they came."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from conch.clients.model_config import parse_config
+from conch.contracts.errors import InvalidRequest
+from conch.rollout.folders import CONFIG, Folders
+from conch.rollout.versions import is_candidate
+
+Versions = Sequence[int]
+
+
+class Desired:
+    """`read()` again and again; a config is parsed when it has changed."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._configs: dict[Path, tuple[int, Any]] = {}
+
+    def read(self) -> Mapping[str, Versions]:
+        """By model; candidates are nobody's wish, and ensembles follow their models."""
+        wanted: dict[str, Versions] = {}
+        for folder in sorted(self._folders.live_models.glob("*")):
+            if not is_candidate(folder.name) and (config := self.config(folder.name)) is not None:
+                wanted[folder.name] = _chosen(config.version_policy, self._folders.live_versions(folder.name))
+        return wanted
+
+    def config(self, model: str) -> Any:
+        """None where there is none that can be read."""
+        path = self._folders.live_models / model / CONFIG
+        try:
+            changed = path.stat().st_mtime_ns
+            if self._configs.get(path, (None, None))[0] != changed:
+                self._configs[path] = changed, parse_config(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, InvalidRequest):
+            return None
+        return self._configs[path][1]
+
+
+def _chosen(policy: Any, there: Versions) -> Versions:
+    """As Triton would."""
+    match policy.WhichOneof("policy_choice"):
+        case "specific":
+            return sorted(policy.specific.versions)
+        case "all":
+            return there
+        case _:
+            return there[-max(1, policy.latest.num_versions) :]

@@ -30,7 +30,7 @@ class Line:
 
 class Journal:
     def __init__(self, path: Path, clock: Callable[[], datetime] = now) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
 
     def append(self, action: str, model: str, version: int | None, **evidence: Any) -> None:
@@ -38,8 +38,8 @@ class Journal:
         if (epoch := fenced()) is not None:
             evidence["epoch"] = epoch
         line = Line(self._clock().isoformat(timespec="milliseconds"), action, model, version, evidence)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab+") as file:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
             text = json.dumps(line.to_json(), ensure_ascii=False) + "\n"
             file.write(("" if self._ends_whole(file) else "\n").encode() + text.encode())
             file.flush()
@@ -48,10 +48,11 @@ class Journal:
     def lines(self, model: str | None = None) -> list[Line]:
         """The oldest first; torn ones are left out."""
         try:
-            texts = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            # Not splitlines: a note may hold U+2028, which ends no line of ours.
+            texts = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
         except FileNotFoundError:
             return []
-        lines = [line for text in texts if (line := _line(text)) is not None]
+        lines = [line for text in texts if (line := read_line(text)) is not None]
         return [line for line in lines if model in (None, line.model)]
 
     @staticmethod
@@ -62,7 +63,8 @@ class Journal:
         return bool(file.read(1) == b"\n")
 
 
-def _line(text: str) -> Line | None:
+def read_line(text: str) -> Line | None:
+    """None of one that is torn."""
     try:
         document = json.loads(text)
         return Line(

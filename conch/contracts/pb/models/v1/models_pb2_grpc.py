@@ -75,7 +75,7 @@ class ModelsServicer:
     """Missing associated documentation comment in .proto file."""
 
     def List(self, request, context):
-        """Every model of which a record is kept or a version was refused, by name.
+        """Every model, by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

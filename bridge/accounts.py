@@ -1,11 +1,9 @@
 """What became of every sample of one session: received + gap + dropped = sent.
 
 Pure. A device that numbers its chunks is told exactly (Numbered); for one that does not, each chunk follows the one
-before, and what it sent is unknown (Bare). All offsets and counts are samples.
+before, and what it sent is unknown. All offsets and counts are samples.
 """
 
-import hashlib
-from collections import deque
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -75,6 +73,10 @@ class Numbered(Generic[P]):
             raise Refused(Reason.OVERLAP, f"samples {offset} to {offset + samples} are known in part")
         return True
 
+    def repeated(self) -> None:
+        """A chunk came again that has no number to tell it by."""
+        self._duplicates += 1
+
     def take(self, piece: P) -> list[P | Missing]:
         """What may go on now, in order, of a piece that is new."""
         self._held[piece.offset] = piece
@@ -113,20 +115,3 @@ class Numbered(Generic[P]):
             self._next += piece.samples
             ready.append(piece)
         return ready
-
-
-class Repeats:
-    """Chunks without numbers that come again: the same bytes, and marked as sent again.
-
-    Without the mark equal bytes are equal audio, as silence is.
-    """
-
-    def __init__(self, most: int = 64) -> None:
-        self._hashes: deque[bytes] = deque(maxlen=most)
-
-    def is_new(self, data: bytes, marked: bool) -> bool:
-        digest = hashlib.blake2b(data, digest_size=16).digest()
-        if marked and digest in self._hashes:
-            return False
-        self._hashes.append(digest)
-        return True

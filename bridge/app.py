@@ -15,6 +15,7 @@ from bridge.devices import DevicesFile, Registry
 from bridge.gateway import Gateway
 from bridge.intake import Intake
 from bridge.mqtt import Broker, Mqtt, Tls
+from bridge.repeats import Repeats
 from bridge.session import Pace
 from bridge.sessions import Sessions
 from bridge.settings import Settings
@@ -48,7 +49,8 @@ class Bridge:
         settings, mqtt = self._settings, self._mqtt
         bounds = Bounds(settings.reorder_window, settings.max_waiting_s)
         pace = Pace(settings.idle_s, settings.reorder_s, settings.reconnect_s, settings.speak_deadline_s)
-        sessions = Sessions(self._spool, self._registry, gateway, mqtt.publish, self.counting, bounds, pace)
+        repeats = Repeats(settings.max_unacknowledged)
+        sessions = Sessions(self._spool, self._registry, gateway, mqtt.publish, self.counting, bounds, pace, repeats)
         intake = Intake(self._registry, sessions, mqtt.acknowledge, self.counting, settings.max_chunk_bytes)
         self.counting.watch(metrics.BRIDGE_SESSIONS, lambda: len(sessions))
         async with asyncio.TaskGroup() as group:

@@ -1,10 +1,10 @@
 """Audio of one session that is on disk and not decided: what was sent to the gateway, and what waits for it."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.accounts import Balance, Missing, Numbered, Repeats
+from bridge.accounts import Balance, Missing, Numbered
 from bridge.chunk import Chunk, Format, Reason, Refused
 from bridge.records import Mark
 from bridge.spool import Place
@@ -50,7 +50,6 @@ class Backlog:
         self._began_ns = start.began_ns
         self.decided_to = start.decided_to
         self._accounts = Numbered[Piece](bounds.reorder_window, start.next_offset, start.balance)
-        self._repeats = Repeats()
         self._thrown_away = list(start.thrown_away)
         self._sent: deque[Piece] = deque()
         self._waiting: deque[Piece] = deque()
@@ -95,13 +94,17 @@ class Backlog:
         """Where what is sent next begins."""
         return self._waiting[0].offset if self._waiting else self._accounts.next_offset
 
-    def placed(self, chunk: Chunk, sent_again: bool) -> Chunk | None:
-        """The chunk with its place in the session; None for one that came before. Raises Refused."""
+    def placed(self, chunk: Chunk, is_again: bool) -> Chunk | None:
+        """The chunk with its place in the session; None for one that came before. Raises Refused.
+
+        `is_again`: it is a repeat by its bytes, which decides where it has no number.
+        """
         if chunk.format != self.format:
             raise Refused(Reason.FORMAT_CHANGED, f"the chunk is {chunk.format}, the session {self.format}")
         if self.format.counted:
             return chunk if self._accounts.is_new(chunk.offset, chunk.samples) else None
-        if not self._repeats.is_new(chunk.data, sent_again):
+        if is_again:
+            self._accounts.repeated()
             return None
         return replace(chunk, session=self.session, offset=self._accounts.next_offset)
 
@@ -109,11 +112,14 @@ class Backlog:
         """A placed one that is in the spool now; what is lost for good thereby."""
         return self._queue(self._accounts.take(Piece(chunk.offset, chunk.samples, place)))
 
-    def restore(self, chunk: Chunk, place: Place) -> None:
-        """One that was in the spool when the bridge started."""
+    def restore(self, chunks: Iterable[tuple[Chunk, Place]]) -> None:
+        """All that was in the spool when the bridge started, in any order."""
+        # As they came, a late one would wait behind those that it belongs before, and be sent after them.
+        for chunk, place in sorted(chunks, key=lambda one: one[0].offset):
+            self._restore(chunk, place)
+
+    def _restore(self, chunk: Chunk, place: Place) -> None:
         piece = Piece(chunk.offset, chunk.samples, place)
-        if not self.format.counted:
-            self._repeats.is_new(chunk.data, False)
         gone = any(one.start_offset <= piece.offset < one.end_offset for one in self._thrown_away)
         if piece.end <= self.decided_to or gone:
             self._release(place)

@@ -59,6 +59,7 @@ class Intake:
             while self._inbox:
                 self._take(self._inbox[0])
                 taken.append(self._inbox.popleft())
+                self._sessions.repeats.heard(taken[-1])
         await asyncio.to_thread(self._sessions.spool.sync())
         for message in taken:
             self._acknowledge(message)
@@ -78,7 +79,7 @@ class Intake:
             if message.retained:
                 raise Refused(Reason.RETAINED, "the message is retained: audio is for the moment it is said in")
             chunk = decode(message.payload, message.properties, self._max_chunk_bytes)
-            self._sessions.take(device, chunk, message.sent_again)
+            self._sessions.take(device, chunk, self._sessions.repeats.is_again(message))
         except Refused as error:
             self._counting.refused(device.id.tenant, error.reason)
             self._sessions.tell(

@@ -16,6 +16,7 @@ from bridge.devices import Device, Registry
 from bridge.events import Told
 from bridge.gateway import Gateway
 from bridge.records import Mark, Spooled
+from bridge.repeats import Repeats
 from bridge.session import Pace, Session
 from bridge.speech import Speech
 from bridge.spool import Place, Spool
@@ -40,9 +41,11 @@ class Sessions:
         counting: Counting,
         bounds: Bounds,
         pace: Pace,
+        repeats: Repeats,
     ) -> None:
         """`publish` takes a topic, bytes, QoS and user properties."""
         self.spool = spool
+        self.repeats = repeats
         self._registry = registry
         self._gateway = gateway
         self._publish = publish
@@ -66,12 +69,12 @@ class Sessions:
             restored()
             await asyncio.get_running_loop().create_future()
 
-    def take(self, device: Device, chunk: Chunk, sent_again: bool) -> None:
+    def take(self, device: Device, chunk: Chunk, is_again: bool) -> None:
         """Raises Refused, or SpoolFull: then nothing has changed."""
         self.spool.check_room(len(chunk.data))
         session = self._session_of(device, chunk)
         backlog = session.backlog
-        placed = backlog.placed(chunk, sent_again)
+        placed = backlog.placed(chunk, is_again)
         if placed is not None:
             place = self.spool.append(Spooled(device.id, placed), self.marks)
             if losses := backlog.take(placed, place):
@@ -175,6 +178,7 @@ class Sessions:
                 marks[record.device, record.session] = record
             else:
                 chunks.setdefault((record.device, record.chunk.session), []).append((record.chunk, place))
+                self.repeats.restore(record.device.audio, record.chunk.data)
         for mark in sorted(marks.values(), key=lambda mark: mark.began_ns):
             self._restore_session(mark, chunks.pop((mark.device, mark.session), []))
         for left in chunks.values():
@@ -185,8 +189,7 @@ class Sessions:
     def _restore_session(self, mark: Mark, chunks: list[tuple[Chunk, Place]]) -> None:
         """A device's sessions come in the order they began: the last one is its current one."""
         backlog = Backlog(mark, self._bounds, self.spool.release)
-        for chunk, place in chunks:
-            backlog.restore(chunk, place)
+        backlog.restore(chunks)
         device = self._registry.get(mark.device)
         if device is None:
             backlog.throw_away()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.accounts import Balance, Missing, Numbered, Repeats
+from bridge.accounts import Balance, Missing, Numbered
 from bridge.chunk import Refused
 
 
@@ -94,11 +94,3 @@ def test_a_chunk_that_is_known_in_part_is_refused(span):
     fed(accounts, pieces((0, 10), (14, 20)))
     with pytest.raises(Refused, match=f"samples {span[0]} to {span[1]} are known in part"):
         accounts.is_new(span[0], span[1] - span[0])
-
-
-def test_equal_audio_is_a_repeat_only_where_it_is_marked_as_sent_again():
-    repeats = Repeats()
-    assert repeats.is_new(b"silence", False)
-    assert repeats.is_new(b"silence", False)
-    assert not repeats.is_new(b"silence", True)
-    assert repeats.is_new(b"speech", True)

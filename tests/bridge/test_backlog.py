@@ -91,10 +91,17 @@ def test_a_restored_backlog_has_what_was_not_decided_and_nothing_that_was_thrown
     assert mark.thrown_away == (Missing(400, 600),)
 
     again = Yard(start=mark)
-    for number in range(9):  # the last one came after the mark
-        again.backlog.restore(chunk(number), number)
+    again.backlog.restore([(chunk(number), number) for number in range(9)])  # the last one came after the mark
     assert again.released == [0, 2, 1, 3]  # nobody was sent anything yet, so 1 and 3 are too old
     assert again.backlog.balance == Balance(received=6 * 200, dropped=600, sent=9 * 200)
+
+
+def test_a_restored_backlog_sends_chunks_in_their_order_however_they_came():
+    yard = Yard()
+    yard.take(1, 2, 0)
+    again = Yard(start=yard.backlog.mark)
+    again.backlog.restore([(chunk(number), number) for number in (1, 2, 0)])
+    assert again.send() == [0, 1, 2]
 
 
 def test_chunks_without_numbers_follow_one_another_and_what_was_sent_is_unknown():
@@ -102,7 +109,7 @@ def test_chunks_without_numbers_follow_one_another_and_what_was_sent_is_unknown(
     yard.take(7, 7, 9)
     assert yard.send() == [0, 1, 2]
     assert yard.backlog.placed(chunk(9, BARE), True) is None
-    assert yard.backlog.balance == Balance(received=600, sent=None)
+    assert yard.backlog.balance == Balance(received=600, duplicates=1, sent=None)
 
 
 def test_a_chunk_of_another_format_is_refused():

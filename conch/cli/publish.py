@@ -9,10 +9,11 @@ import typer
 from conch.cli.connection import State, needing_a_stack
 from conch.cli.console import err, out, print_json, reporting_errors
 from conch.contracts.errors import Unavailable
+from conch.rollout.fleet import fleet_of
 from conch.rollout.folders import Folders
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.record import ModelRecord
-from conch.rollout.server import TritonServer
+from conch.rollout.servers import STACK, ServerAddress
 from conch.rollout.versions import version_number
 from conch.stack.state import StateFolder, default_root, running_stack
 
@@ -61,7 +62,8 @@ def _publisher(state: Path | None) -> Publisher:
     if triton is None or not {"http", "grpc"} <= triton.addresses.keys():
         raise Unavailable("the stack's Triton is not ready: conch status tells what it does")
     root = StateFolder(state or default_root()).root
-    return Publisher(Folders(root), TritonServer(triton.addresses["http"], triton.addresses["grpc"]))
+    folders, own = Folders(root), ServerAddress(STACK, triton.addresses["http"], triton.addresses["grpc"])
+    return Publisher(folders, fleet_of(folders, own))
 
 
 def _tell(record: ModelRecord, as_json: bool) -> None:

@@ -1,48 +1,76 @@
-"""The process that publishes what is dropped into a stack's repository: `python -m conch.rollout ROOT HTTP GRPC`.
+"""The process that publishes what is dropped into a stack's repository, and looks after its servers:
 
-HTTP and GRPC are addresses of the stack's Triton.
+    python -m conch.rollout ROOT HTTP GRPC [--server NAME=HTTP,GRPC]...
+
+HTTP and GRPC are addresses of the stack's own Triton, --server names others that read the same `live/`. A second
+process for the same ROOT waits until the first one has ended, however that ends.
 """
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from conch.contracts.errors import ConchError
+from conch.rollout.controller import Controller, keep_stepping
+from conch.rollout.fleet import Fleet
 from conch.rollout.folders import Folders
+from conch.rollout.lock import locked
 from conch.rollout.publisher import Publisher
+from conch.rollout.refusals import Busy
 from conch.rollout.server import TritonServer
+from conch.rollout.servers import STACK, ServerAddress
 from conch.rollout.watching import Watch
 
 EVERY_S = 1.0
+LOOK_S = 0.5
+"""At every server: an ended one has not started again by then."""
+TURN_S = 0.5
+"""Whether it is ours."""
 
 logger = logging.getLogger("conch.rollout")
 
 
-async def run(folders: Folders, server: TritonServer) -> None:
+async def run(folders: Folders, servers: Sequence[ServerAddress]) -> None:
     """Until SIGTERM; a version on its way in is then left as a crash would leave it, and cleared up by the next."""
-    publisher = Publisher(folders, server)
-    watch = Watch(folders, publisher)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    beating = asyncio.create_task(_beat(folders))
-    stop = asyncio.create_task(stopping.wait())
-    watching = asyncio.create_task(_keep_watching(watch, publisher))
-    await asyncio.wait({stop, watching, beating}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (stop, watching, beating):
-        task.cancel()
-    await asyncio.gather(stop, watching, beating, return_exceptions=True)
+    stop, acting = asyncio.create_task(stopping.wait()), asyncio.create_task(_act_alone(folders, servers))
+    await asyncio.wait({stop, acting}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    acting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await acting
 
 
-async def _keep_watching(watch: Watch, publisher: Publisher) -> None:
-    recovered = False
+async def _act_alone(folders: Folders, servers: Sequence[ServerAddress]) -> None:
     while True:
         try:
-            if not recovered:
-                await publisher.recover()
-                recovered = True
+            with locked(folders.controller, "another controller"):
+                await _act(folders, servers)
+        except Busy:
+            await asyncio.sleep(TURN_S)
+
+
+async def _act(folders: Folders, servers: Sequence[ServerAddress]) -> None:
+    tritons = {one: TritonServer(one.http, one.grpc) for one in servers}
+    publisher = Publisher(folders, Fleet({one.name: triton for one, triton in tritons.items()}, folders.servers.read))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_beat(folders))
+        tasks.create_task(keep_stepping(Controller(folders, tritons), LOOK_S))
+        tasks.create_task(_keep_watching(folders, Watch(folders, publisher), publisher))
+
+
+async def _keep_watching(folders: Folders, watch: Watch, publisher: Publisher) -> None:
+    while True:
+        try:
+            with contextlib.suppress(Busy):
+                if folders.pending() is not None or folders.candidates():
+                    await publisher.recover()  # of a publisher that is gone: one that is there holds the lock
             await watch.step()
         except ConchError as error:
             logger.warning("%s", error.message)
@@ -66,8 +94,9 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("http")
     parser.add_argument("grpc")
+    parser.add_argument("--server", type=ServerAddress.parse, action="append", default=[])
     asked = parser.parse_args()
-    asyncio.run(run(Folders(asked.root), TritonServer(asked.http, asked.grpc)))
+    asyncio.run(run(Folders(asked.root), [ServerAddress(STACK, asked.http, asked.grpc), *asked.server]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from typing import Self
 from conch.contracts.errors import InvalidRequest
 from conch.rollout.durable import write_json
 
+STACK = "triton"
+"""The name of the server that a stack starts itself."""
+
 
 class ServerState(StrEnum):
     AWAY = "away"

@@ -21,6 +21,7 @@ from conch.cli.status import status
 from conch.cli.transcribe import transcribe
 from conch.cli.understand import understand
 from conch.cli.up import up
+from conch.cli.voice_sim import voice_sim
 from conch.cli.weights import pull
 
 app = typer.Typer(
@@ -35,7 +36,21 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
 
-for command in (up, status, down, demo, listen, transcribe, understand, speak, embed, publish, rollback, doctor):
+for command in (
+    up,
+    status,
+    down,
+    demo,
+    listen,
+    voice_sim,
+    transcribe,
+    understand,
+    speak,
+    embed,
+    publish,
+    rollback,
+    doctor,
+):
     app.command()(command)
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)

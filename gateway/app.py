@@ -88,7 +88,7 @@ class Gateway:
                     use_cases,
                     self._health,
                     metrics,
-                    Scrape(parts_of(settings.scrape_tritons, settings.scrape_edge)),
+                    Scrape(parts_of(settings.scrape_tritons, settings.scrape_edge, settings.scrape_rollout)),
                     body_within_s=settings.body_deadline_s,
                 ),
                 lifespan="off",

@@ -28,10 +28,11 @@ class Part:
     one_of_many: bool = False
 
 
-def parts_of(tritons: Sequence[str], edge: str) -> tuple[Part, ...]:
-    """By addresses, host:port each; `edge` empty where there is none."""
+def parts_of(tritons: Sequence[str], edge: str, rollout: str = "") -> tuple[Part, ...]:
+    """By addresses, host:port each; `edge` and `rollout` empty where there is none."""
     servers = [Part("triton", address, one_of_many=True) for address in tritons]
-    return (*servers, *([Part("edge", edge, "/metrics/edge")] if edge else ()))
+    others = [Part("edge", edge, "/metrics/edge"), Part("rollout", rollout)]
+    return (*servers, *(part for part in others if part.server))
 
 
 class Scrape:

@@ -137,5 +137,8 @@ class Settings(BaseSettings):
     scrape_edge: str = ""
     """host:port of the edge's internal listener: /metrics/all has the edge's numbers too; empty: there is no edge."""
 
+    scrape_rollout: str = ""
+    """host:port of the rollout process' metrics: /metrics/all has them too; empty: there is none."""
+
     log_level: str = "INFO"
     """Of our own lines, on stderr: DEBUG, INFO, WARNING or ERROR."""

@@ -121,6 +121,32 @@ SCRAPE_UP = Metric(
     ("part", "server"),
 )
 
+# Exported by rollout.
+ROLLOUT_CHAMPION = Metric(
+    "conch_rollout_champion", Kind.GAUGE, "Number of the version that callers get who name none.", ("model",)
+)
+ROLLOUT_VERSIONS = Metric(
+    "conch_rollout_versions",
+    Kind.GAUGE,
+    "Versions of a model that are loaded, unloaded or quarantined.",
+    ("model", "state"),
+)
+ROLLOUT_ACTIONS = Metric(
+    "conch_rollout_actions_total",
+    Kind.COUNTER,
+    "Lines of the journal by what they tell: promoted, refused, rolled back, and whatever else was done.",
+    ("model", "action"),
+)
+ROLLOUT_LOAD_SECONDS = Metric(
+    "conch_rollout_load_seconds", Kind.GAUGE, "Seconds that the last version took to load that went live.", ("model",)
+)
+ROLLOUT_PROBE_SECONDS = Metric(
+    "conch_rollout_probe_seconds",
+    Kind.GAUGE,
+    "Seconds that the last version that went live took to answer its probes, before it did.",
+    ("model",),
+)
+
 # Exported by the bridge.
 BRIDGE_SAMPLES = Metric(
     "conch_bridge_samples",
@@ -172,6 +198,11 @@ ALL = (
     LISTEN_REFUSED,
     LISTEN_GAP_SECONDS,
     SCRAPE_UP,
+    ROLLOUT_CHAMPION,
+    ROLLOUT_VERSIONS,
+    ROLLOUT_ACTIONS,
+    ROLLOUT_LOAD_SECONDS,
+    ROLLOUT_PROBE_SECONDS,
     BRIDGE_SAMPLES,
     BRIDGE_DUPLICATES,
     BRIDGE_REFUSED,

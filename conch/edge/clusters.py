@@ -34,10 +34,11 @@ class Target(StrEnum):
     TRITON_HTTP = "triton_http"
     GATEWAY_GRPC = "gateway_grpc"
     GATEWAY_HTTP = "gateway_http"
+    MODELS_GRPC = "models_grpc"
 
     @property
     def is_grpc(self) -> bool:
-        return self in (Target.TRITON_GRPC, Target.GATEWAY_GRPC)
+        return self in (Target.TRITON_GRPC, Target.GATEWAY_GRPC, Target.MODELS_GRPC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
             return _single(upstreams.gateway_grpc)
         case Target.GATEWAY_HTTP:
             return _single(upstreams.gateway_http)
+        case Target.MODELS_GRPC:
+            return _single(upstreams.models)
 
 
 def _single(address: Address | None) -> Sequence[Endpoint]:

@@ -12,8 +12,8 @@ from conch.edge import kserve
 from conch.edge.access import NOT_LOOKED_INTO
 from conch.edge.clusters import ADMIN, Target
 from conch.edge.discovery import Resource, type_url
-from conch.edge.kserve_routes import kserve_grpc, kserve_http
-from conch.edge.matches import GRPC, Match, method, starting
+from conch.edge.kserve_routes import OPERATORS_ONLY, kserve_grpc, kserve_http
+from conch.edge.matches import GRPC, Match, by_operator, method, starting
 from conch.edge.route import HIGH, INTERNAL, LUA, READ_AGAIN, STREAMS, UNSENT, Route, refusal, route, sized, to
 from conch.edge.settings import Limits
 from conch.edge.tenants import Tenant, Tenants
@@ -21,6 +21,8 @@ from conch.edge.told import answer_filter, limit_headers
 
 GATHERED_BYTES = 2**20
 """Of a body for the gateway: up to this it is sent on when all of it is there."""
+
+MODELS_SERVICE = "conch.models.v1.Models"
 
 TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
@@ -85,6 +87,7 @@ def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
         "routes": [
             *_claims(tenant, limits),
             *kserve_grpc(tenant, limits),
+            *_models_grpc(tenant),
             to(tenant, "gateway.grpc", GRPC, Target.GATEWAY_GRPC, STREAMS, UNSENT),
             *kserve_http(tenant, limits),
             refusal("metrics", {"prefix": "/metrics"}, 404, "metrics have a port of their own"),
@@ -117,6 +120,15 @@ def _claims(tenant: Tenant, limits: Limits) -> Sequence[Route]:
         ),
         refusal("too_large", {"prefix": "/", "headers": too_large}, 413, too_large_text(limits)),
         refusal("connect", {"connect_matcher": {}}, 405, "this is no way through"),
+    ]
+
+
+def _models_grpc(tenant: Tenant) -> Sequence[Route]:
+    """Who changes what everybody is served."""
+    every_call: Match = {"prefix": f"/{MODELS_SERVICE}/", "grpc": {}}
+    return [
+        to(tenant, "models.operator", by_operator(every_call), Target.MODELS_GRPC, STREAMS, UNSENT),
+        refusal("models.operator", every_call, 403, OPERATORS_ONLY),
     ]
 
 

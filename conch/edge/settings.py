@@ -82,6 +82,8 @@ class Upstreams:
     --grpc-http2-max-ping-strikes=0."""
     otlp: Address | None = None
     """Where spans go, over gRPC; None sends none."""
+    models: Address | None = None
+    """Where conch.models.v1.Models is served, over gRPC; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)

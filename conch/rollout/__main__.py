@@ -1,6 +1,6 @@
 """The process that publishes what is dropped into a stack's repository, and looks after its servers:
 
-    python -m conch.rollout ROOT HTTP GRPC [--server NAME=HTTP,GRPC]...
+    python -m conch.rollout ROOT HTTP GRPC [--server NAME=HTTP,GRPC]... [--models ADDRESS] [--metrics ADDRESS]
 
 HTTP and GRPC are addresses of the stack's own Triton, --server names others that read the same `live/`. A second
 process for the same ROOT waits until the first one has ended, however that ends.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from conch.contracts.errors import ConchError
 from conch.rollout.controller import Controller, keep_stepping
+from conch.rollout.faces import FaceAddresses, serving_faces
 from conch.rollout.fleet import Fleet
 from conch.rollout.folders import Folders
 from conch.rollout.lock import locked
@@ -35,11 +36,11 @@ TURN_S = 0.5
 logger = logging.getLogger("conch.rollout")
 
 
-async def run(folders: Folders, servers: Sequence[ServerAddress]) -> None:
+async def run(folders: Folders, servers: Sequence[ServerAddress], faces: FaceAddresses) -> None:
     """Until SIGTERM; a version on its way in is then left as a crash would leave it, and cleared up by the next."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    stop, acting = asyncio.create_task(stopping.wait()), asyncio.create_task(_act_alone(folders, servers))
+    stop, acting = asyncio.create_task(stopping.wait()), asyncio.create_task(_act_alone(folders, servers, faces))
     await asyncio.wait({stop, acting}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     acting.cancel()
@@ -47,19 +48,19 @@ async def run(folders: Folders, servers: Sequence[ServerAddress]) -> None:
         await acting
 
 
-async def _act_alone(folders: Folders, servers: Sequence[ServerAddress]) -> None:
+async def _act_alone(folders: Folders, servers: Sequence[ServerAddress], faces: FaceAddresses) -> None:
     while True:
         try:
             with locked(folders.controller, "another controller"):
-                await _act(folders, servers)
+                await _act(folders, servers, faces)
         except Busy:
             await asyncio.sleep(TURN_S)
 
 
-async def _act(folders: Folders, servers: Sequence[ServerAddress]) -> None:
+async def _act(folders: Folders, servers: Sequence[ServerAddress], faces: FaceAddresses) -> None:
     tritons = {one: TritonServer(one.http, one.grpc) for one in servers}
     publisher = Publisher(folders, Fleet({one.name: triton for one, triton in tritons.items()}, folders.servers.read))
-    async with asyncio.TaskGroup() as tasks:
+    async with serving_faces(folders, publisher, faces), asyncio.TaskGroup() as tasks:
         tasks.create_task(_beat(folders))
         tasks.create_task(keep_stepping(Controller(folders, tritons), LOOK_S))
         tasks.create_task(_keep_watching(folders, Watch(folders, publisher), publisher))
@@ -95,8 +96,11 @@ def main() -> None:
     parser.add_argument("http")
     parser.add_argument("grpc")
     parser.add_argument("--server", type=ServerAddress.parse, action="append", default=[])
+    parser.add_argument("--models", default="", help="where conch.models.v1.Models is served")
+    parser.add_argument("--metrics", default="", help="where GET /metrics is served")
     asked = parser.parse_args()
-    asyncio.run(run(Folders(asked.root), [ServerAddress(STACK, asked.http, asked.grpc), *asked.server]))
+    servers = [ServerAddress(STACK, asked.http, asked.grpc), *asked.server]
+    asyncio.run(run(Folders(asked.root), servers, FaceAddresses(asked.models, asked.metrics)))
 
 
 if __name__ == "__main__":

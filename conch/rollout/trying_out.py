@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ class Evidence:
     probes: int
     expected_outputs: int
     """How many were held against known answers; the others against types, shapes and being numbers."""
+    load_s: float
+    probe_s: float
+    """All of them together."""
 
 
 class TryingOut:
@@ -48,14 +52,18 @@ class TryingOut:
         probes = probes_of(read_config(own / CONFIG), own, data)
         self._place(name, version, data, own)
         self._reached("candidate placed")
+        began = time.monotonic()
         await self._server.load(name, self._deadlines.load_s)
         self._reached("candidate loaded")
+        loaded = time.monotonic()
         await self.probe(name, version, probes)
+        probed = time.monotonic()
         self._reached("candidate probed")
         await self._server.unload(name, self._deadlines.unload_s)
         self._folders.remove(self._folders.live_models / name)
         self._reached("candidate gone")
-        return Evidence(len(probes), outputs_named(probes))
+        load_s, probe_s = round(loaded - began, 3), round(probed - loaded, 3)
+        return Evidence(len(probes), outputs_named(probes), load_s, probe_s)
 
     async def probe(self, name: str, version: int, probes: list[ModelProbe]) -> None:
         for probe in probes:

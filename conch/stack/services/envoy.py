@@ -152,6 +152,7 @@ def edge_of(site: Site, exposure: Exposure) -> Edge:
             metrics=gateway.get("http"),
             pings=True,
             otlp=Address.parse(site.settings.otlp) if site.settings.otlp else None,
+            models=Address.parse(rollout["grpc"]) if (rollout := site.addresses.get("rollout")) else None,
         ),
         exposure.tls,
         plain_text=exposure.plain_text,

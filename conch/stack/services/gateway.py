@@ -44,6 +44,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_HTTP_ADDRESS": own["http"],
                 "CONCH_GATEWAY_TRITON_ADDRESS": site.addresses["edge"]["internal"],
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
+                "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
                 **collector(site.settings.otlp),
                 # Not in /tmp: what a killed gateway leaves there nobody finds again.

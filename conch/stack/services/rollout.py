@@ -16,11 +16,14 @@ SILENT_S = 60.0
 class Rollout(Service):
     name: ClassVar[str] = "rollout"
     needs: ClassVar[tuple[str, ...]] = ("triton",)
+    ports: ClassVar[dict[str, int]] = {"grpc": 8031, "metrics": 8032}
     look_every_s: ClassVar[float] = 5.0
 
     def launch(self, site: Site) -> Launch:
-        triton = site.addresses["triton"]
-        return Launch([sys.executable, "-m", "conch.rollout", str(site.folder.root), triton["http"], triton["grpc"]])
+        triton, own = site.addresses["triton"], site.addresses[self.name]
+        faces = ["--models", own["grpc"], "--metrics", own["metrics"]]
+        servers = [triton["http"], triton["grpc"]]
+        return Launch([sys.executable, "-m", "conch.rollout", str(site.folder.root), *servers, *faces])
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         return RolloutProbe(Folders(site.folder.root).heartbeat, process.pid)

@@ -1,0 +1,47 @@
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from conch.rollout.metrics import serve_metrics
+from conch.rollout.publisher import Publication
+from conch.rollout.refusals import RefusedVersion
+
+
+@pytest.fixture
+def samples(folders):
+    port = serve_metrics(folders, "127.0.0.1", 0)
+
+    def read():
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        return {
+            (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+        }
+
+    return read
+
+
+async def test_what_is_published_is_counted(samples, publisher, version):
+    assert samples() == {
+        ("conch_rollout_champion", "intent"): 1,
+        ("conch_rollout_versions", "intent", "loaded"): 1,
+        ("conch_rollout_versions", "intent", "unloaded"): 0,
+        ("conch_rollout_versions", "intent", "quarantined"): 0,
+    }
+    for name in ("second", "third"):
+        await publisher.publish(Publication("intent", version(name)))
+    with pytest.raises(RefusedVersion):
+        await publisher.publish(Publication("intent", version("bad", "answer")))
+
+    told = samples()
+    assert told.pop(("conch_rollout_load_seconds", "intent")) >= 0
+    assert told.pop(("conch_rollout_probe_seconds", "intent")) >= 0
+    assert told == {
+        ("conch_rollout_champion", "intent"): 3,
+        ("conch_rollout_versions", "intent", "loaded"): 2,
+        ("conch_rollout_versions", "intent", "unloaded"): 1,
+        ("conch_rollout_versions", "intent", "quarantined"): 1,
+        ("conch_rollout_actions_total", "promoted", "intent"): 2,
+        ("conch_rollout_actions_total", "refused", "intent"): 1,
+    }

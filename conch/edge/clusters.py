@@ -1,12 +1,15 @@
 """The servers behind the edge, as Envoy's clusters.
 
+Which of several Tritons get calls stands in a file of its own, so that one which leaves ends no call: see endpoints.py.
+
 A tenant with a limit of calls at once has clusters of its own: Envoy counts calls by cluster. They differ from the
 common ones in that limit alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from conch.edge.discovery import Resource, type_url
@@ -54,7 +57,9 @@ def cluster_name(target: Target, tenant: str | None = None) -> str:
     return target.value if tenant is None else f"{target.value}.{tenant}"
 
 
-def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequence[Resource]:
+def clusters(
+    upstreams: Upstreams, tenants: Tenants, most_calls: int, endpoint_files: Mapping[Target, Path]
+) -> Sequence[Resource]:
     """`most_calls` at once of all tenants that have no limit of their own."""
     limits = {None: most_calls} | {
         tenant.name: tenant.calls_at_once for tenant in tenants.by_name.values() if tenant.calls_at_once is not None
@@ -63,10 +68,11 @@ def clusters(upstreams: Upstreams, tenants: Tenants, most_calls: int) -> Sequenc
         _cluster(
             cluster_name(target, tenant),
             target,
-            _endpoints(target, upstreams),
+            endpoints_of(target, upstreams),
             limit,
             pings=upstreams.pings and target is Target.TRITON_GRPC,
             traced=upstreams.otlp is not None,
+            endpoints_in=endpoint_files.get(target),
         )
         for tenant, limit in limits.items()
         for target in Target
@@ -87,7 +93,7 @@ def _behind_relay(name: str, address: Address) -> Resource:
     return {**cluster, "close_connections_on_host_health_failure": True}
 
 
-def _endpoints(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
+def endpoints_of(target: Target, upstreams: Upstreams) -> Sequence[Endpoint]:
     match target:
         case Target.TRITON_GRPC:
             return [Endpoint(triton.grpc, triton.http) for triton in upstreams.tritons]
@@ -114,6 +120,7 @@ def _cluster(
     *,
     pings: bool = False,
     traced: bool = False,
+    endpoints_in: Path | None = None,
 ) -> Resource:
     cluster: dict[str, Any] = {
         "@type": type_url("envoy.config.cluster.v3.Cluster"),
@@ -144,11 +151,13 @@ def _cluster(
         },
         # A call to a server that is known not to answer would wait for nothing.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in endpoints]}],
-        },
     }
+    if endpoints_in is None:
+        cluster["load_assignment"] = load_assignment(name, endpoints)
+    else:
+        cluster["type"] = "EDS"
+        source = {"path_config_source": {"path": str(endpoints_in)}, "resource_api_version": "V3"}
+        cluster["eds_cluster_config"] = {"eds_config": source, "service_name": cluster_name(target)}
     if endpoints and all(endpoint.checked_at for endpoint in endpoints):
         cluster["health_checks"] = [_HEALTH_CHECK]
     if any(endpoint.relay for endpoint in endpoints):
@@ -211,6 +220,15 @@ def _protocol(target: Target, *, pings: bool, traced: bool) -> dict[str, Any]:
         # A health check stops new calls; this ends those that a stopped server has taken.
         http2["connection_keepalive"] = {"interval": "0.3s", "timeout": "0.6s"}
     return {**protocol, "explicit_http_config": {"http2_protocol_options": http2}}
+
+
+def load_assignment(name: str, endpoints: Sequence[Endpoint], leaving: Collection[Address] = ()) -> Resource:
+    """Those of `leaving` get no new calls."""
+    described = [
+        {**_endpoint(one), "health_status": "DRAINING"} if one.address in leaving else _endpoint(one)
+        for one in endpoints
+    ]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": described}]}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """An edge in its folder: write what Envoy reads, at the start and after each change."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from conch.contracts.errors import InvalidRequest
@@ -8,11 +9,12 @@ from conch.edge.authentication import key_filter, revoked_filter
 from conch.edge.bootstrap import bootstrap
 from conch.edge.certificates import check_files, publish_secrets
 from conch.edge.clusters import clusters
+from conch.edge.endpoints import endpoint_files, publish_endpoints
 from conch.edge.files import EdgeFiles
 from conch.edge.keys import KeyStore
 from conch.edge.relays import relay_listeners
 from conch.edge.routes import internal_routes, public_routes
-from conch.edge.settings import EdgeSettings
+from conch.edge.settings import Address, EdgeSettings
 from conch.edge.tenants import Tenants
 
 LONGEST_SOCKET_PATH = 107
@@ -43,6 +45,7 @@ class Edge:
                 f"{LONGEST_SOCKET_PATH} at most: choose a folder nearer to the root"
             )
         self.files.create()
+        self.publish_endpoints()
         self.publish_tenants()
         publish_keys(self.files, self.keys)
         discovery.publish(self.files.internal_routes, [internal_routes()])
@@ -56,9 +59,19 @@ class Edge:
         tenants = Tenants.read(self.tenants_file)
         # Routes name clusters, so those come first.
         changed = discovery.publish(
-            self.files.clusters, clusters(self.settings.upstreams, tenants, self.settings.limits.max_calls)
+            self.files.clusters,
+            clusters(
+                self.settings.upstreams,
+                tenants,
+                self.settings.limits.max_calls,
+                endpoint_files(self.files, self.settings.upstreams),
+            ),
         )
         return discovery.publish(self.files.routes, [public_routes(tenants, self.settings.limits)]) or changed
+
+    def publish_endpoints(self, leaving: Collection[Address] = ()) -> bool:
+        """Tritons at `leaving`, by either face, get no new calls from now on. True if it said news."""
+        return publish_endpoints(self.files, self.settings.upstreams, leaving)
 
 
 def key_store(files: EdgeFiles) -> KeyStore:

@@ -18,6 +18,8 @@ class EdgeFiles:
         self.key_store = self.root / "keys"
         discovery = self.root / "discovery"
         self.clusters = discovery / "clusters.json"
+        self.triton_grpc = discovery / "triton_grpc.json"
+        self.triton_http = discovery / "triton_http.json"
         self.routes = discovery / "routes.json"
         self.internal_routes = discovery / "internal_routes.json"
         self.relays = discovery / "relays.json"

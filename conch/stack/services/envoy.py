@@ -13,6 +13,8 @@ from conch.edge.clusters import Target
 from conch.edge.edge import Edge
 from conch.edge.exposure import Exposure
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
+from conch.rollout.folders import Folders
+from conch.rollout.servers import ServerStatuses, without_calls
 from conch.stack.envoy import binary, command
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
@@ -59,7 +61,7 @@ class Envoy(Service):
         return Launch(command(self._edge(site)))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:
-        return EnvoyProbe(self._edge(site))
+        return EnvoyProbe(self._edge(site), Folders(site.folder.root).servers)
 
     async def drain(self, site: Site) -> None:
         """By itself Envoy ends with SIGTERM at once, and every call with it."""
@@ -81,11 +83,12 @@ class Envoy(Service):
 class EnvoyProbe(Probe):
     """Envoy says itself that it serves, and at the start that it has found Triton well.
 
-    At the pace of the looks the tenants file is looked at, too.
+    At the pace of the looks the tenants file is looked at, too, and what the rollout controller says of the servers.
     """
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, servers: ServerStatuses) -> None:
         self._edge = edge
+        self._servers = servers
         self._complaint = ""
 
     async def ready(self) -> None:
@@ -103,6 +106,7 @@ class EnvoyProbe(Probe):
         except (httpx.HTTPError, OSError) as error:
             raise Sick(repr(error), certain=False) from error
         await asyncio.to_thread(self._follow_tenants)
+        await asyncio.to_thread(self._follow_servers)
 
     async def _ask(self, path: str) -> str:
         async with _admin(self._edge) as admin:
@@ -120,6 +124,11 @@ class EnvoyProbe(Probe):
         if complaint and complaint != self._complaint:
             logger.warning("%s", complaint)
         self._complaint = complaint
+
+    def _follow_servers(self) -> None:
+        leaving = [Address.parse(face) for one in without_calls(self._servers.read()) for face in (one.http, one.grpc)]
+        if self._edge.publish_endpoints(leaving):
+            logger.info("edge: Tritons without new calls: %s", ", ".join(map(str, leaving)) or "none")
 
 
 def _admin(edge: Edge) -> httpx.AsyncClient:

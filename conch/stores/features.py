@@ -53,9 +53,9 @@ class Write:
 
 
 class HotFeatures(Protocol):
-    """Raises Unavailable and nothing else, within the deadline that a call names or one of its own."""
+    """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
-    def read(self, keys: Sequence[str], deadline_s: float) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         """Packed forms of documented keys, in order, in one wave: a pipeline of GETs a node. None: there is none."""
         ...
 

@@ -44,9 +44,9 @@ class PackedRow:
 
 
 class Relations(Protocol):
-    """Raises Unavailable and nothing else, within `deadline_s` where a call names one."""
+    """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
-    def read(self, keys: Sequence[str], deadline_s: float) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         """Packed rows of documented keys, in order, read side by side."""
         ...
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What one pid sold in one pane; a pane that is written again replaces what it said before."""
+    """What one pid sold in one pane."""
 
-    pane_ms: int
-    """Start of the pane, epoch ms."""
     category: str
     """Its leaf category, or an ancestor: a sale is added for each."""
     pid: str
@@ -34,19 +35,21 @@ class Weights:
     views: float = 0.001
 
 
+DEFAULT_WEIGHTS = Weights()
+
 ALL = ""
 """The category of everything."""
 
 
 class Rollups(Protocol):
-    """Raises Unavailable and nothing else, within `deadline_s` where a call names one."""
+    """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
     def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
-        """The whole pane, in one transaction."""
+        """All that a pane (its start in epoch ms) said before, in one transaction."""
         ...
 
     def best_sellers(
-        self, category: str, now_ms: int, limit: int, deadline_s: float, weights: Weights = Weights()
+        self, category: str, now_ms: int, limit: int, weights: Weights = DEFAULT_WEIGHTS
     ) -> Sequence[tuple[str, float]]:
         """(pid, score), by (-score, pid); those above 0 alone."""
         ...

@@ -1,0 +1,69 @@
+"""Rollups in one DuckDB file, which one process has open at a time: the writer answers for the others."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from conch.contracts.errors import Unavailable
+from conch.stores.rollups import DAY_MS, DEFAULT_WEIGHTS, HOUR_MS, Rollups, Sale, Weights
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS sales
+  (pane_ms BIGINT NOT NULL, category VARCHAR NOT NULL, pid VARCHAR NOT NULL, units BIGINT NOT NULL,
+   views BIGINT NOT NULL)
+"""
+
+_BEST = """
+SELECT pid, sum(units * ($day + CASE WHEN pane_ms > $hour_ago THEN $hour ELSE 0 END) + views * $views)::DOUBLE AS score
+FROM sales WHERE category = $category AND pane_ms > $day_ago AND pane_ms <= $now
+GROUP BY pid HAVING score > 0 ORDER BY score DESC, pid LIMIT $limit
+"""
+
+
+class DuckDbRollups(Rollups):
+    def __init__(self, file: Path) -> None:
+        """Makes the file where there is none. Raises Unavailable, as where another process has it open."""
+        self._lock = threading.Lock()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._database = duckdb.connect(str(file), config={"threads": 1})
+            self._database.execute(_TABLE)
+        except (OSError, duckdb.Error) as error:
+            raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
+
+    def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
+        rows = [(pane_ms, sale.category, sale.pid, sale.units, sale.views) for sale in sales]
+        try:
+            with self._lock, self._database.cursor() as cursor:
+                cursor.begin()
+                cursor.execute("DELETE FROM sales WHERE pane_ms = ?", [pane_ms])
+                if rows:
+                    cursor.executemany("INSERT INTO sales VALUES (?, ?, ?, ?, ?)", rows)
+                cursor.commit()
+        except duckdb.Error as error:
+            raise Unavailable(f"DuckDB does not take a pane: {error}") from error
+
+    def best_sellers(
+        self, category: str, now_ms: int, limit: int, weights: Weights = DEFAULT_WEIGHTS
+    ) -> Sequence[tuple[str, float]]:
+        values = {
+            "category": category,
+            "now": now_ms,
+            "hour_ago": now_ms - HOUR_MS,
+            "day_ago": now_ms - DAY_MS,
+            "hour": weights.hour,
+            "day": weights.day,
+            "views": weights.views,
+            "limit": limit,
+        }
+        try:
+            with self._lock, self._database.cursor() as cursor:
+                rows = cursor.execute(_BEST, values).fetchall()
+        except duckdb.Error as error:
+            raise Unavailable(f"DuckDB does not answer: {error}") from error
+        return [(pid, score) for pid, score in rows]
+
+    def close(self) -> None:
+        self._database.close()

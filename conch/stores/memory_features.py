@@ -1,0 +1,66 @@
+"""Hot features of one process, for tests; nothing expires."""
+
+import queue
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from conch.stores.features import HotFeatures, Value, Write
+from conch.stores.stamps import is_newer
+
+
+class MemoryFeatures(HotFeatures):
+    def __init__(self) -> None:
+        self.values: dict[str, Value] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.reads = 0
+        """Waves, however many keys each had."""
+        self._listeners: list[tuple[frozenset[str], queue.Queue[tuple[str, str]]]] = []
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        self.reads += bool(keys)
+        return [self.blobs.get(key) for key in keys]
+
+    def documented(self, key: str) -> Value | None:
+        return self.values.get(key)
+
+    def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        return [self._write(write) for write in writes]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.values.pop(key, None)
+            self.blobs.pop(key, None)
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        yield from [key for key in self.values if fnmatchcase(key, pattern)]
+
+    def publish(self, channel: str, messages: Sequence[str]) -> None:
+        for channels, waiting in self._listeners:
+            if channel in channels:
+                for message in messages:
+                    waiting.put((channel, message))
+
+    def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
+        # Listening begins with the call, not with the first message that is asked for.
+        waiting: queue.Queue[tuple[str, str]] = queue.Queue()
+        self._listeners.append((frozenset(channels), waiting))
+        return self._messages(waiting, wait_s)
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def _messages(waiting: "queue.Queue[tuple[str, str]]", wait_s: float) -> Iterator[tuple[str, str]]:
+        while True:
+            try:
+                yield waiting.get(timeout=wait_s)
+            except queue.Empty:
+                yield "", ""
+
+    def _write(self, write: Write) -> bool:
+        if is_newer(self.blobs.get(write.key), write.packed):
+            return False
+        self.blobs[write.key] = write.packed
+        if write.value is not None:
+            self.values[write.key] = write.value
+        return True

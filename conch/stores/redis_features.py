@@ -1,0 +1,195 @@
+"""Hot features in Redis, one server or a cluster: both forms of a key in one slot, written by one script."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import methodcaller
+from typing import Any, TypeVar
+
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from conch.contracts.errors import Unavailable
+from conch.contracts.keys import PACKED_TTL, packed
+from conch.stores.features import Hash, HotFeatures, List, SortedSet, Value, Write
+
+DEADLINE_S = 0.1
+"""To connect, and for each answer: somebody waits for what comes after."""
+
+PROTOCOL = 2
+"""Said outright: what redis-py chooses by itself costs twice the time on sorted sets."""
+
+JITTER = 0.1
+"""Of a packed key's time to live."""
+
+Result = TypeVar("Result")
+
+# Compares (epoch, window end, revision) as conch/contracts/features.py lays them out. KEYS: packed, documented.
+# ARGV: blob, packed ttl, documented ttl ("" for good), kind, then the value's parts.
+_WRITE = """
+local function stamp(blob)
+  local epoch, revision, window = struct.unpack('<I4I4i8', blob, 17)
+  return epoch, window, revision
+end
+local standing = redis.call('GET', KEYS[1])
+if standing and #standing >= 32 and standing:byte(1) == ARGV[1]:byte(1) then
+  local e1, w1, r1 = stamp(standing)
+  local e2, w2, r2 = stamp(ARGV[1])
+  if e1 > e2 or (e1 == e2 and (w1 > w2 or (w1 == w2 and r1 > r2))) then return 0 end
+end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+local kind = ARGV[4]
+if kind == '' then return 1 end
+redis.call('DEL', KEYS[2])
+local write = {zset = 'ZADD', list = 'RPUSH', hash = 'HSET'}
+for at = 5, #ARGV, 1000 do
+  redis.call(write[kind], KEYS[2], unpack(ARGV, at, math.min(at + 999, #ARGV)))
+end
+if ARGV[3] ~= '' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
+return 1
+"""
+
+
+class RedisFeatures(HotFeatures):
+    def __init__(self, address: str, *, cluster: bool = False, deadline_s: float = DEADLINE_S) -> None:
+        """`address` is host:port, of any node in a cluster. Connects when it is first asked."""
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._cluster = cluster
+        self._deadline_s = deadline_s
+        self._client: Any = None
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if not keys:
+            return []
+        names = [packed(key) for key in keys]
+        if not self._cluster:
+            return self._run(lambda client: client.mget(names))
+        # Keys of different slots cannot be one MGET; the pipeline goes to every node at once.
+        return self._run(lambda client: _piped(client, [("GET", name) for name in names]))
+
+    def documented(self, key: str) -> Value | None:
+        return self._run(lambda client: _value(client, key))
+
+    def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        commands = [("EVAL", _WRITE, 2, packed(write.key), write.key, *_arguments(write)) for write in writes]
+        if not self._cluster:
+            return [bool(done) for done in self._run(lambda client: _piped(client, commands))]
+        return [bool(self._run(methodcaller("execute_command", *command))) for command in commands]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        # Both forms of a key stand in one slot, two keys need not.
+        for key in keys:
+            self._run(methodcaller("delete", key, packed(key)))
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        """Packed forms are left out."""
+        names = self._run(lambda client: client.scan_iter(match=pattern, count=1_000))
+        while True:
+            try:
+                name = next(names).decode()
+            except StopIteration:
+                return
+            except (RedisError, OSError) as error:
+                raise Unavailable(f"Redis does not answer: {error}") from error
+            if not name.startswith("pk:{"):
+                yield name
+
+    def publish(self, channel: str, messages: Sequence[str]) -> None:
+        self._run(lambda client: [client.publish(channel, message) for message in messages])
+
+    def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
+        listening = self._listening(channels)
+        return self._messages(listening, channels, wait_s)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _messages(self, listening: Any, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
+        try:
+            while True:
+                try:
+                    if listening is None:
+                        listening = self._listening(channels)
+                    message = listening.get_message(ignore_subscribe_messages=True, timeout=wait_s)
+                except (Unavailable, RedisError, OSError):
+                    if listening is not None:
+                        listening.close()
+                        listening = None
+                    time.sleep(min(wait_s, 1.0))
+                    message = None
+                if message is None:
+                    yield "", ""
+                else:
+                    yield message["channel"].decode(), message["data"].decode()
+        finally:
+            if listening is not None:
+                listening.close()
+
+    def _listening(self, channels: Sequence[str]) -> Any:
+        def subscribe(client: Any) -> Any:
+            listening = client.pubsub()
+            listening.subscribe(*channels)
+            # The server has confirmed each when this returns: what is published from now on is heard.
+            for _ in channels:
+                listening.get_message(timeout=self._deadline_s)
+            return listening
+
+        return self._run(subscribe)
+
+    def _run(self, call: Callable[[Any], Result]) -> Result:
+        try:
+            if self._client is None:
+                self._client = self._connected()
+            return call(self._client)
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis does not answer: {error}") from error
+
+    def _connected(self) -> Any:
+        options: Mapping[str, Any] = {
+            "socket_timeout": self._deadline_s,
+            "socket_connect_timeout": self._deadline_s,
+            "protocol": PROTOCOL,
+        }
+        if self._cluster:
+            # One retry: a node that has moved is known after the first.
+            return RedisCluster(host=self._host, port=self._port, retry=Retry(NoBackoff(), 1), **options)
+        return Redis(host=self._host, port=self._port, retry=Retry(NoBackoff(), 0), **options)
+
+
+def _piped(client: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers: list[Any] = pipeline.execute()
+        return answers
+
+
+def _value(client: Any, key: str) -> Value | None:
+    match client.type(key):
+        case b"zset":
+            return SortedSet({member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)})
+        case b"list":
+            return List([item.decode() for item in client.lrange(key, 0, -1)])
+        case b"hash":
+            return Hash({name.decode(): value.decode() for name, value in client.hgetall(key).items()})
+        case _:
+            return None
+
+
+def _arguments(write: Write) -> list[Any]:
+    ttl_s = write.ttl_s
+    kept_s = "" if ttl_s is None else round(ttl_s * PACKED_TTL * random.uniform(1, 1 + JITTER))
+    head = [write.packed, kept_s, "" if ttl_s is None else ttl_s]
+    match write.value:
+        case SortedSet(scores):
+            return [*head, "zset", *(part for member, score in scores.items() for part in (score, member))]
+        case List(items):
+            return [*head, "list", *items]
+        case Hash(fields):
+            return [*head, "hash", *(part for field in fields.items() for part in field)]
+        case None:
+            return [*head, ""]

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 
 from prometheus_client import start_http_server
 
+from bridge.actions.actions import Actions, Room
+from bridge.actions.outbox import Outbox
+from bridge.actions.outcomes import Outcomes
+from bridge.actions.site import outbound_of, ways_of
 from bridge.backlog import Bounds
 from bridge.broker_check import BrokerCheck, Needs
 from bridge.counting import Counting
@@ -19,7 +23,9 @@ from bridge.repeats import Repeats
 from bridge.session import Pace
 from bridge.sessions import Sessions
 from bridge.settings import Settings
+from bridge.speaking import Speaking
 from bridge.spool import Spool
+from bridge.telling import Telling
 from conch.contracts import metrics
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.topics import AUDIO_FILTERS
@@ -37,23 +43,39 @@ class Bridge:
         self._spool = Spool(settings.spool_folder, settings.spool_max_bytes, settings.segment_bytes)
         self._registry = Registry(DevicesFile(settings.devices_file))
         self._mqtt = Mqtt(_broker(settings), AUDIO_FILTERS, settings.max_unacknowledged)
+        self._outbox = Outbox(settings.outbox_file, settings.outbox_max_age_s, settings.outbox_max_commands)
+        self._outbound = outbound_of(settings)
+        self._ways = ways_of(settings, self._outbound, self._mqtt.deliver, self._registry.get)
 
     async def run(self) -> None:
         """Until it is cancelled. What is not decided then stands in the spool."""
         self._registry.refresh()
-        with contextlib.closing(self._spool), self._metrics():
-            async with Gateway(self._settings.gateway_address) as gateway:
+        self._outbox.open()
+        with contextlib.closing(self._spool), contextlib.closing(self._outbox), self._metrics():
+            async with Gateway(self._settings.gateway_address) as gateway, self._outbound:
                 await self._run(gateway)
 
     async def _run(self, gateway: Gateway) -> None:
         settings, mqtt = self._settings, self._mqtt
         bounds = Bounds(settings.reorder_window, settings.max_waiting_s)
-        pace = Pace(settings.idle_s, settings.reorder_s, settings.reconnect_s, settings.speak_deadline_s)
+        pace = Pace(settings.idle_s, settings.reorder_s, settings.reconnect_s)
         repeats = Repeats(settings.max_unacknowledged)
-        sessions = Sessions(self._spool, self._registry, gateway, mqtt.publish, self.counting, bounds, pace, repeats)
+        telling = Telling(mqtt.publish, self.counting)
+        speaking = Speaking(gateway, telling, settings.speak_deadline_s)
+        room = Room(settings.actions_waiting, settings.actions_at_once)
+        outcomes = Outcomes(telling, speaking, self.counting)
+        actions = Actions(self._ways, self._outbox, speaking, outcomes, room)
+        sessions = Sessions(
+            self._spool, self._registry, gateway, telling, actions, self.counting, bounds, pace, repeats
+        )
         intake = Intake(self._registry, sessions, mqtt.acknowledge, self.counting, settings.max_chunk_bytes)
         self.counting.watch(metrics.BRIDGE_SESSIONS, lambda: len(sessions))
+        self.counting.watch(metrics.BRIDGE_ACTIONS_WAITING, lambda: actions.waiting)
         async with asyncio.TaskGroup() as group:
+            for run in (speaking.run, actions.run):
+                ready = asyncio.Event()
+                group.create_task(run(ready))
+                await ready.wait()
             restored = asyncio.Event()
             group.create_task(sessions.run(restored.set))
             await restored.wait()

@@ -8,6 +8,7 @@ from bridge.accounts import Balance, Missing, Numbered
 from bridge.chunk import Chunk, Format, Reason, Refused
 from bridge.records import Mark
 from bridge.spool import Place
+from bridge.wearer import Wearer
 from conch.contracts.topics import DeviceId
 
 
@@ -61,6 +62,10 @@ class Backlog:
     def balance(self) -> Balance:
         balance = self._accounts.balance
         return balance if self.format.counted else replace(balance, sent=None)
+
+    @property
+    def wearer(self) -> Wearer:
+        return Wearer(self.device, self.session, self.format.counted)
 
     @property
     def mark(self) -> Mark:

@@ -20,6 +20,7 @@ class Counting:
         self._refused = self._counter(metrics.BRIDGE_REFUSED)
         self._events = self._counter(metrics.BRIDGE_EVENTS)
         self._breaks = self._counter(metrics.BRIDGE_BREAKS)
+        self._actions = self._counter(metrics.BRIDGE_ACTIONS)
         self._spool_full = self._gauge(metrics.BRIDGE_SPOOL_FULL)
 
     def watch(self, metric: Metric, read: Callable[[], float]) -> None:
@@ -47,6 +48,9 @@ class Counting:
 
     def broke(self, tenant: str, error: ConchError) -> None:
         self._breaks.labels(tenant, type(error).__name__).inc()
+
+    def acted(self, tenant: str, action: str, outcome: str) -> None:
+        self._actions.labels(tenant, action, outcome).inc()
 
     def spool_full(self, is_full: bool) -> None:
         self._spool_full.set(is_full)

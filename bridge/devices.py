@@ -1,7 +1,8 @@
 """Whose a device is, and what is known of it: a JSON file that `conch devices` writes and the bridge follows.
 
     {"devices": [{"tenant": "default", "device": "watch-1", "language": "en",
-                  "contacts": [{"name": "Mai Nguyen", "sounds_like": []}], "teams": ["cleaning crew"]}]}
+                  "contacts": [{"name": "Mai Nguyen", "sounds_like": [], "endpoint": "PJSIP/100"}],
+                  "teams": ["cleaning crew"]}]}
 
 None of it is ever taken from a message.
 """
@@ -10,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +21,26 @@ from conch.commands.contacts import Contact
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.contracts.topics import DeviceId
 
+ENDPOINT = re.compile(r"[A-Za-z0-9_]{1,32}/[A-Za-z0-9_.@+:/*#-]{1,127}")
+"""A technology and what it rings, as Asterisk writes them; of what rings several at once nothing passes."""
+
 PROMPT_BYTES = 1024
 """What the gateway takes of words to expect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a contact's telephone is."""
+
+    contact: str
+    endpoint: str
+
+    def checked(self) -> Self:
+        if not ENDPOINT.fullmatch(self.endpoint):
+            raise InvalidRequest(
+                f"endpoint {self.endpoint!r} of {self.contact!r} is not TECHNOLOGY/RESOURCE, as PJSIP/100"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +51,11 @@ class Device:
     contacts: tuple[Contact, ...] = ()
     teams: tuple[str, ...] = ()
     """Whom its wearer may send for: words to expect."""
+    lines: tuple[Line, ...] = ()
+    """Of its contacts; one that has none cannot be called."""
+
+    def endpoint_of(self, contact: str) -> str | None:
+        return next((line.endpoint for line in self.lines if line.contact == contact), None)
 
     @property
     def prompt(self) -> str:
@@ -47,7 +72,10 @@ class Device:
         return {
             **asdict(self.id),
             "language": self.language,
-            "contacts": [asdict(contact) for contact in self.contacts],
+            "contacts": [
+                {**asdict(contact), **({"endpoint": endpoint} if (endpoint := self.endpoint_of(contact.name)) else {})}
+                for contact in self.contacts
+            ],
             "teams": list(self.teams),
         }
 
@@ -56,7 +84,10 @@ class Device:
         try:
             contacts = tuple(Contact(one["name"], tuple(one.get("sounds_like", ()))) for one in entry["contacts"])
             name = DeviceId(entry["tenant"], entry["device"]).checked()
-            return cls(name, entry["language"], contacts, tuple(entry["teams"]))
+            lines = tuple(
+                Line(one["name"], one["endpoint"]).checked() for one in entry["contacts"] if "endpoint" in one
+            )
+            return cls(name, entry["language"], contacts, tuple(entry["teams"]), lines)
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidRequest(f"an entry of the devices file cannot be read: {error!r}") from error
 

@@ -31,6 +31,35 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Samples of a session: the first, and the first after them."""
+
+    first: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the gate decided, for whoever acts on it; the device is told by a Told."""
+
+    decision: str
+    """execute, confirm, forward or ignore."""
+    command_id: str
+    utterance: int
+    """Whose end decided; where it answers a question, not the command's own."""
+    samples: Span
+    """The command's own."""
+    intent: str = ""
+    text: str = ""
+    contacts: tuple[str, ...] = ()
+    team: str = ""
+    place: str = ""
+    reply: str = ""
+    answer: Span | None = None
+    """Samples of `utterance`, where they are known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """To be spoken to the wearer."""
 
@@ -38,7 +67,7 @@ class Reply:
     command_id: str
 
 
-Event = Told | Acknowledged | Reply
+Event = Told | Acknowledged | Decided
 
 
 def lost(loss: Loss) -> Told:
@@ -55,6 +84,12 @@ def failed(error: ConchError) -> Told:
 
 def speech(first: Speech) -> Told:
     return Told("speech", {"command_id": first.command_id, "rate": first.rate, "encoding": Encoding.PCM16.value})
+
+
+def action(command_id: str, kind: str, state: str, reason: str, reply: str) -> Told:
+    """`reply` is what the wearer hears of it."""
+    fields = {"command_id": command_id, "action": kind, "state": state, "reason": reason, "reply": reply}
+    return Told("action", fields)
 
 
 def account(balance: Balance) -> Told:

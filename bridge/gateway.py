@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from bridge.chunk import Encoding, Format
 from bridge.devices import Device
-from bridge.events import Acknowledged, Event, Reply, Told
+from bridge.events import Acknowledged, Decided, Event, Span, Told
 from conch.clients.status import error_of
 from conch.contracts.errors import ConchError
 from conch.contracts.identity import TENANT_HEADER
@@ -99,13 +99,13 @@ class Gateway:
         await self._channel.close()
 
     async def listen(self, opening: Opening) -> Listening:
-        listening = Listening(self._voice.Listen(metadata=_headers(opening.device)))
+        listening = Listening(self._voice.Listen(metadata=_headers(opening.device.id.tenant)))
         await listening._write(pb.ListenRequest(open=_open(opening)))
         return listening
 
-    async def speak(self, device: Device, text: str, deadline_s: float) -> AsyncIterator[SpokenSentence]:
+    async def speak(self, tenant: str, text: str, deadline_s: float) -> AsyncIterator[SpokenSentence]:
         """Sentence by sentence. Raises ConchError."""
-        call: Any = self._voice.Speak(pb.SpeakRequest(text=text), metadata=_headers(device), timeout=deadline_s)
+        call: Any = self._voice.Speak(pb.SpeakRequest(text=text), metadata=_headers(tenant), timeout=deadline_s)
         try:
             async for reply in call:
                 yield SpokenSentence(reply.pcm16, reply.sample_rate)
@@ -131,8 +131,8 @@ def _open(opening: Opening) -> pb.ListenOpen:
     )
 
 
-def _headers(device: Device) -> tuple[tuple[str, str], ...]:
-    return ((TENANT_HEADER, device.id.tenant),)
+def _headers(tenant: str) -> tuple[tuple[str, str], ...]:
+    return ((TENANT_HEADER, tenant),)
 
 
 def _error(error: Any) -> ConchError:
@@ -145,12 +145,32 @@ def read_event(event: pb.ListenEvent) -> list[Event]:
         return []
     if name == "audio_ack":
         return [Acknowledged(event.audio_ack.decided_to)]
+    if name == "decision":
+        return _decided(event.decision)
     told: list[Event] = [Told(name, _plain(getattr(event, name)))]
-    if name == "decision" and event.decision.reply:
-        told.append(Reply(event.decision.reply, event.decision.command_id))
     if name == "ended":
         told.append(Acknowledged(event.ended.decided_to))
     return told
+
+
+def _decided(decision: pb.UtteranceDecision) -> list[Event]:
+    plain = _plain(decision)
+    if decision.decision == pb.DECISION_FORWARD:
+        # The gateway knows of no assistant; what is said of a question is for whoever forwards it.
+        plain["reply"] = ""
+    decided = Decided(
+        plain["decision"],
+        decision.command_id,
+        decision.utterance,
+        Span(decision.start_offset, decision.end_offset),
+        decision.intent,
+        decision.text,
+        tuple(decision.contacts),
+        decision.team,
+        decision.place,
+        plain["reply"],
+    )
+    return [Told("decision", plain), decided]
 
 
 def _plain(message: Message) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from conch.contracts.errors import DeadlineExceeded, Unavailable
+
 logger = logging.getLogger(__name__)
 
 SESSION_KEPT_S = 3600
@@ -90,13 +92,16 @@ class Mqtt:
         """How often a connection has ended that we did not end."""
         self._given = 0
         self._confirmed = 0
+        self._here = asyncio.Event()
+        self._delivered: dict[int, asyncio.Future[None]] = {}
+        self._loop: asyncio.AbstractEventLoop
         self._is_5 = broker.version == "5"
         self._client = self._made(max_unacknowledged)
         self._max_unacknowledged = max_unacknowledged
 
     async def run(self, take: Callable[[Message], None]) -> None:
         """Keeps the connection until it is cancelled; `take` gets every message, in the order they come."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
 
         def arrived(_client: Any, _user: Any, message: Any) -> None:
             loop.call_soon_threadsafe(take, self._read(message))
@@ -137,6 +142,27 @@ class Mqtt:
         lost = sent.rc == paho.MQTT_ERR_QUEUE_SIZE or (sent.rc == paho.MQTT_ERR_NO_CONN and qos == 0)
         self.unsent += lost
         self._given += not lost
+
+    async def deliver(self, topic: str, payload: bytes, within_s: float) -> None:
+        """At QoS 1; returns when the broker has it. Unavailable: it was not sent. DeadlineExceeded: perhaps it was."""
+        until = self._loop.time() + within_s
+        try:
+            async with asyncio.timeout_at(until):
+                await self._here.wait()
+        except TimeoutError:
+            raise Unavailable(f"the broker was away for {within_s:.1f} s") from None
+        sent = self._client.publish(topic, payload, 1)
+        if sent.rc == paho.MQTT_ERR_QUEUE_SIZE:
+            raise Unavailable(f"{MOST_UNSENT} messages wait for the broker already")
+        self._given += 1
+        delivered = self._delivered[sent.mid] = self._loop.create_future()
+        try:
+            async with asyncio.timeout_at(until):
+                await delivered
+        except TimeoutError:
+            raise DeadlineExceeded(f"the broker has not acknowledged it within {within_s:.1f} s") from None
+        finally:
+            self._delivered.pop(sent.mid, None)
 
     def _made(self, max_unacknowledged: int) -> paho.Client:
         options: dict[str, Any] = {} if self._is_5 else {"clean_session": not self._broker.kept_s}
@@ -182,16 +208,29 @@ class Mqtt:
             logger.error("the broker lets us not subscribe to %s: %s", ", ".join(self._filters), ", ".join(refused))
             return
         self.connected = True
+        self._loop.call_soon_threadsafe(self._here.set)
         logger.info("subscribed at %s:%d", self._broker.host, self._broker.port)
 
     def _disconnected(self, _client: Any, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.connected = False
+        self._loop.call_soon_threadsafe(self._here.clear)
         if reason.is_failure:
             self.breaks += 1
             logger.warning("the broker is away: %s", reason)
 
-    def _was_confirmed(self, _client: Any, _user: Any, _number: Any, _reason: Any, _properties: Any) -> None:
+    def _was_confirmed(self, _client: Any, _user: Any, number: int, reason: Any, _properties: Any) -> None:
         self._confirmed += 1
+        # paho calls this before publish() has returned, where the broker is quick; the loop is behind both.
+        self._loop.call_soon_threadsafe(self._settle, number, str(reason) if reason.is_failure else "")
+
+    def _settle(self, number: int, refusal: str) -> None:
+        delivered = self._delivered.get(number)
+        if delivered is None or delivered.done():
+            return
+        if refusal:
+            delivered.set_exception(Unavailable(f"the broker refuses it: {refusal}"))
+        else:
+            delivered.set_result(None)
 
     def _read(self, message: Any) -> Message:
         properties = getattr(message.properties, "UserProperty", ()) if message.properties is not None else ()

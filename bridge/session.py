@@ -2,24 +2,18 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bridge import events
 from bridge.backlog import Backlog, Loss
 from bridge.devices import Device
-from bridge.events import Acknowledged, Event, Reply, Told
+from bridge.events import Acknowledged, Decided, Event, Span, Told
 from bridge.gateway import Gateway, Listening, Opening
-from bridge.speech import Speech, messages_of
 from bridge.spool import Place
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, PermissionDenied
 
 logger = logging.getLogger(__name__)
-
-MOST_REPLIES = 4
-"""That wait to be spoken; then the oldest goes."""
 
 LONGEST_PAUSE_S = 5.0
 
@@ -32,7 +26,11 @@ class Outlet(Protocol):
 
     def tell(self, device: Device, session: str, told: Told) -> None: ...
 
-    def say(self, backlog: Backlog, speech: Speech) -> None: ...
+    async def decided(self, backlog: Backlog, decided: Decided) -> None:
+        """Returns when it is on disk: only then may the audio go."""
+
+    async def interrupted(self, backlog: Backlog) -> None:
+        """A stream is over: what it asked will not be answered."""
 
     def lost(self, backlog: Backlog, losses: list[Loss]) -> None:
         """Counts, and tells the device."""
@@ -49,7 +47,6 @@ class Pace:
     idle_s: float
     reorder_s: float
     reconnect_s: float
-    speak_deadline_s: float
 
 
 class Session:
@@ -70,10 +67,8 @@ class Session:
         self._pace = pace
         self._changed = asyncio.Event()
         self._last = False
-        self._replies: deque[Reply] = deque(maxlen=MOST_REPLIES)
-        self._replied = asyncio.Event()
-        self._silent = False
-        """The gateway says no more."""
+        self._utterance, self._heard = -1, Span(0, 0)
+        """The last one that was decoded."""
 
     def wake(self) -> None:
         """The backlog has more."""
@@ -86,14 +81,6 @@ class Session:
 
     async def run(self) -> None:
         """Returns when everything is decided, and no audio came for a while or none will come."""
-        self._silent = False
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._speak_replies())
-            await self._listen_again_and_again()
-            self._silent = True
-            self._replied.set()
-
-    async def _listen_again_and_again(self) -> None:
         pause_s = self._pace.reconnect_s
         while not self.backlog.is_empty:
             decided = self.backlog.decided_to
@@ -104,6 +91,7 @@ class Session:
                 self._lose(self.backlog.throw_away())
             except ConchError as error:
                 self._outlet.broke(self.backlog, error)
+            await self._outlet.interrupted(self.backlog)
             self.backlog.send_again()
             if self.backlog.decided_to > decided:
                 pause_s = self._pace.reconnect_s
@@ -120,7 +108,7 @@ class Session:
                 sending = group.create_task(self._send(listening))
                 try:
                     async for event in listening:
-                        self._heed(event)
+                        await self._heed(event)
                 except ConchError as error:
                     failure = error
                 sending.cancel()
@@ -159,33 +147,19 @@ class Session:
             return False
         return True
 
-    def _heed(self, event: Event) -> None:
+    async def _heed(self, event: Event) -> None:
         if isinstance(event, Acknowledged):
             if self.backlog.decide(event.decided_to):
                 self._outlet.progressed(self.backlog)
-        elif isinstance(event, Reply):
-            self._replies.append(event)
-            self._replied.set()
+        elif isinstance(event, Decided):
+            answer = self._heard if event.utterance == self._utterance else None
+            await self._outlet.decided(self.backlog, replace(event, answer=answer))
         elif event.name != "gap":  # its range has been told already, by us
+            if event.name == "final":
+                self._utterance = event.fields["utterance"]
+                self._heard = Span(event.fields["start_offset"], event.fields["end_offset"])
             self._outlet.tell(self.device, self.backlog.session, event)
 
     def _lose(self, losses: list[Loss]) -> None:
         if losses:
             self._outlet.lost(self.backlog, losses)
-
-    async def _speak_replies(self) -> None:
-        while self._replies or not self._silent:
-            if self._replies:
-                await self._speak(self._replies.popleft())
-            else:
-                self._replied.clear()
-                await self._replied.wait()
-
-    async def _speak(self, reply: Reply) -> None:
-        try:
-            sentences = self._gateway.speak(self.device, reply.text, self._pace.speak_deadline_s)
-            async for speech in messages_of(sentences, reply.command_id):
-                self._outlet.say(self.backlog, speech)
-        except ConchError as error:
-            logger.warning("%s: a reply is not spoken: %s", self.device.id, error.message)
-            self._outlet.tell(self.device, self.backlog.session, events.failed(error))

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 
 from bridge import events
 from bridge.accounts import Balance, Missing
+from bridge.actions.actions import Actions
 from bridge.backlog import Backlog, Bounds, Loss
 from bridge.chunk import Chunk, Reason, Refused
 from bridge.counting import Counting
 from bridge.devices import Device, Registry
-from bridge.events import Told
+from bridge.events import Decided, Told
 from bridge.gateway import Gateway
 from bridge.records import Mark, Spooled
 from bridge.repeats import Repeats
 from bridge.session import Pace, Session
-from bridge.speech import Speech
 from bridge.spool import Place, Spool
+from bridge.telling import Telling
 from conch.contracts.errors import ConchError
 from conch.contracts.topics import DeviceId
 
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 PAST_SESSIONS = 8
 """Names of a device that are remembered, so that a straggler opens no session again."""
 
-Publish = Callable[..., None]
-
 
 class Sessions:
     def __init__(
@@ -37,18 +36,19 @@ class Sessions:
         spool: Spool,
         registry: Registry,
         gateway: Gateway,
-        publish: Publish,
+        telling: Telling,
+        actions: Actions,
         counting: Counting,
         bounds: Bounds,
         pace: Pace,
         repeats: Repeats,
     ) -> None:
-        """`publish` takes a topic, bytes, QoS and user properties."""
         self.spool = spool
         self.repeats = repeats
         self._registry = registry
         self._gateway = gateway
-        self._publish = publish
+        self._telling = telling
+        self._actions = actions
         self._counting = counting
         self._bounds = bounds
         self._pace = pace
@@ -91,15 +91,13 @@ class Sessions:
             yield session.backlog.mark
 
     def tell(self, device: Device, session: str, told: Told) -> None:
-        self._publish(device.id.events, told.encode(session), 0 if told.name == "partial" else 1)
-        self._counting.told(device.id.tenant, told.name)
+        self._telling.tell(device.id, session, told)
 
-    def say(self, backlog: Backlog, speech: Speech) -> None:
-        """A device that sends no user properties is sent none: rumqttd's MQTT 3.1.1 breaks over them."""
-        if speech.sequence == 0:
-            self._tell(backlog, events.speech(speech))
-        properties = speech.properties if backlog.format.counted else ()
-        self._publish(backlog.device.speech, speech.pcm16, 1, properties)
+    async def decided(self, backlog: Backlog, decided: Decided) -> None:
+        await self._actions.decided(decided, backlog.wearer)
+
+    async def interrupted(self, backlog: Backlog) -> None:
+        await self._actions.interrupted(backlog.wearer)
 
     def lost(self, backlog: Backlog, losses: list[Loss]) -> None:
         for loss in losses:
@@ -119,8 +117,7 @@ class Sessions:
         self._tell(backlog, events.failed(error))
 
     def _tell(self, backlog: Backlog, told: Told) -> None:
-        self._publish(backlog.device.events, told.encode(backlog.session), 1)
-        self._counting.told(backlog.device.tenant, told.name)
+        self._telling.tell(backlog.device, backlog.session, told)
 
     def _session_of(self, device: Device, chunk: Chunk) -> Session:
         current = self._current.get(device.id)
@@ -157,8 +154,6 @@ class Sessions:
     async def _run(self, session: Session) -> None:
         # Its first chunk is put there by whoever made it, before this task begins.
         await session.run()
-        while not session.backlog.is_empty:  # audio came while the last reply was spoken
-            await session.run()
         self._tell(session.backlog, events.account(session.backlog.balance))
         self._ending.discard(session)
         if self._current.get(session.device.id) is session:

@@ -8,7 +8,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CONCH_BRIDGE_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONCH_BRIDGE_", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     mqtt_address: str = "127.0.0.1:1884"
     """The broker, host:port."""
@@ -77,6 +79,68 @@ class Settings(BaseSettings):
 
     speak_deadline_s: float = Field(default=30.0, gt=0)
     """For the speech of one reply."""
+
+    outbox_file: Path = Path("outbox.db")
+    """Every command that was acted on, SQLite. Who loses it may act again on audio that is sent again."""
+
+    outbox_max_age_s: float = Field(default=7 * 86_400, gt=0)
+    """Commands that are settled and older are forgotten."""
+
+    outbox_max_commands: int = Field(default=100_000, ge=1)
+    """The oldest that are settled go first."""
+
+    actions_waiting: int = Field(default=64, ge=1)
+    """Commands of one kind that wait to be acted on; then one more is refused."""
+
+    actions_at_once: int = Field(default=8, ge=1)
+    """Of one kind."""
+
+    summon_by: Literal["mqtt", "webhook", "none"] = "mqtt"
+    """What is done to summon a team."""
+
+    summon_deadline_s: float = Field(default=10.0, gt=0)
+    """From the decision until the broker has it; for so long a broker that is away is waited for."""
+
+    dial_by: Literal["ari", "webhook", "none"] = "none"
+    """What is done to call somebody."""
+
+    forward_by: Literal["assistant", "none"] = "assistant"
+    """Who is asked what is no command. none: no text of a question leaves, whatever assistant is set."""
+
+    webhook_url: str = ""
+    """Posted to, by what webhook is set for; outbound_urls must allow it."""
+
+    webhook_secret: SecretStr = SecretStr("")
+    """That signs: whsec_ and 24 to 64 bytes in base64, as Standard Webhooks has it."""
+
+    webhook_deadline_s: float = Field(default=20.0, gt=0)
+    """From the decision, with all attempts."""
+
+    webhook_attempt_s: float = Field(default=5.0, gt=0)
+
+    webhook_attempts: int = Field(default=4, ge=1, le=20)
+
+    ari_url: str = ""
+    """Of Asterisk's REST interface, as http://127.0.0.1:8088/ari; outbound_urls must allow it."""
+
+    ari_user: str = ""
+
+    ari_password: SecretStr = SecretStr("")
+
+    ari_context: str = "default"
+    """Of the dial plan: with `ari_extension`, where a call goes that was answered."""
+
+    ari_extension: str = ""
+    """{device} becomes the wearer's device: how the wearer's own telephone is rung."""
+
+    ari_caller_id: str = ""
+    """Shown to who is called; {device} as above."""
+
+    ari_ring_s: int = Field(default=30, ge=1, le=600)
+    """For so long a telephone rings."""
+
+    ari_deadline_s: float = Field(default=10.0, gt=0)
+    """From the decision until Asterisk has the call."""
 
     outbound_urls: tuple[str, ...] = ()
     """Beginnings of all URLs that may be called, beside the assistant's: ["https://hooks.example.com/conch/"]."""

@@ -8,6 +8,12 @@ NOT_HEARD = "I did not hear a command."
 CALLED_OFF = "All right, I will not do it."
 NO_ANSWER = "I heard no answer, so I will not do it."
 NO_CONTACT = "I know nobody of that name. Whom shall I call?"
+NO_QUESTIONS = "Questions are not answered here."
+NO_CALLS = "Calls are not set up here."
+NO_SUMMONS = "Summoning a team is not set up here."
+SAY_AGAIN = "We were interrupted. Please say that again."
+INTERRUPTED = "We were interrupted, so I will not do it."
+TOO_BUSY = "Too much is asked of me just now. Please say that again in a moment."
 
 
 def reply_to(understood: Understood, *, contacts_known: bool = False) -> str:
@@ -29,6 +35,28 @@ def reply_to(understood: Understood, *, contacts_known: bool = False) -> str:
     return "Dialling now." if understood.intent == DIAL else "Done."
 
 
+def not_done(intent: str, subject: str) -> str:
+    """`subject`: the team or the contact, as far as it is known; of other intents none."""
+    if intent == SUMMON:
+        return f"I could not summon {_team(subject)}."
+    if intent == DIAL:
+        return f"I could not call {subject}." if subject else "I could not make the call."
+    return "I could not get an answer."
+
+
+def not_known_done(intent: str, subject: str) -> str:
+    """It was begun, and may have been done."""
+    if intent == SUMMON:
+        return f"I do not know whether {_team(subject)} was summoned. Please check."
+    if intent == DIAL:
+        return f"I do not know whether {subject or 'anybody'} was called. Please check."
+    return "I was interrupted and have no answer. Please ask again."
+
+
+def no_number(name: str) -> str:
+    return f"I have no number for {name}." if name else "I do not know whom to call."
+
+
 def _asked(understood: Understood, contacts_known: bool) -> str:
     if understood.intent == DIAL and contacts_known:
         return f"Did you mean {_either(understood.contacts)}?" if understood.contacts else NO_CONTACT
@@ -36,8 +64,12 @@ def _asked(understood: Understood, contacts_known: bool) -> str:
 
 
 def _summoned(understood: Understood) -> str:
-    team = _spoken(understood.team) if understood.team else "the team"
+    team = _team(understood.team)
     return f"Summoning {team} to {_spoken(understood.place)}." if understood.place else f"Summoning {team}."
+
+
+def _team(name: str) -> str:
+    return _spoken(name) if name else "the team"
 
 
 def _spoken(name: str) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.devices import Device, DevicesFile
+from bridge.devices import Device, DevicesFile, Line
 from conch.cli.connection import State
 from conch.cli.console import err, out, print_json, reporting_errors
 from conch.commands.contacts import Contact
@@ -35,6 +35,10 @@ def add(
     team: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Whom its wearer may send for; may be repeated.")
     ] = None,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=TECH/RESOURCE", help="What rings a contact, as PJSIP/100; may be repeated."),
+    ] = None,
     state: State = None,
 ) -> None:
     """Register a device, or change one: a bridge that runs takes it up at once."""
@@ -42,7 +46,8 @@ def add(
         folder = StateFolder(state or default_root())
         Tenants.read(folder.root / "tenants.toml")[tenant]
         contacts = tuple(_contact(word) for word in contact or ())
-        named = Device(DeviceId(tenant, device).checked(), language, contacts, tuple(team or ()))
+        lines = tuple(_line(word, contacts) for word in endpoint or ())
+        named = Device(DeviceId(tenant, device).checked(), language, contacts, tuple(team or ()), lines)
         _file(folder).add(named)
     err.print(f"Device {device} of tenant {tenant} is heard at {named.id.audio}.", markup=False, soft_wrap=True)
 
@@ -84,3 +89,13 @@ def _contact(word: str) -> Contact:
     if not name.strip():
         raise InvalidRequest(f"--contact {word!r} has no name; it is NAME or NAME=SOUND,…")
     return Contact(name.strip(), tuple(sound.strip() for sound in sounds.split(",") if sound.strip()))
+
+
+def _line(word: str, contacts: tuple[Contact, ...]) -> Line:
+    name, _, endpoint = word.partition("=")
+    if name.strip() not in {contact.name for contact in contacts}:
+        raise InvalidRequest(
+            f"--endpoint {word!r} is for {name.strip()!r}, and the contacts are"
+            f" {', '.join(repr(contact.name) for contact in contacts) or 'none'}"
+        )
+    return Line(name.strip(), endpoint.strip()).checked()

@@ -169,6 +169,13 @@ BRIDGE_BREAKS = Metric(
     "Streams to the gateway that ended with an error, by its class.",
     ("tenant", "error"),
 )
+BRIDGE_ACTIONS = Metric(
+    "conch_bridge_actions_total",
+    Kind.COUNTER,
+    "What was done about decisions: done, failed, unknown, repeated, refused or cancelled.",
+    ("tenant", "action", "outcome"),
+)
+BRIDGE_ACTIONS_WAITING = Metric("conch_bridge_actions_waiting", Kind.GAUGE, "Commands that wait to be acted on.")
 BRIDGE_SESSIONS = Metric("conch_bridge_sessions", Kind.GAUGE, "Sessions of devices that have audio in flight.")
 BRIDGE_CONNECTED = Metric("conch_bridge_connected", Kind.GAUGE, "Whether the broker has us subscribed, 1 or 0.")
 BRIDGE_UNSENT = Metric("conch_bridge_unsent", Kind.GAUGE, "Messages lost since the start, as the broker was away.")
@@ -208,6 +215,8 @@ ALL = (
     BRIDGE_REFUSED,
     BRIDGE_EVENTS,
     BRIDGE_BREAKS,
+    BRIDGE_ACTIONS,
+    BRIDGE_ACTIONS_WAITING,
     BRIDGE_SESSIONS,
     BRIDGE_CONNECTED,
     BRIDGE_UNSENT,

@@ -34,8 +34,6 @@ COMMAND_ID = "command_id"
 _AUDIO = re.compile(r"(?:t/([^/]+)/)?wearable/([^/]+)/audio")
 
 
-
-
 def summon_topic(tenant: str) -> str:
     return f"{_prefix(tenant)}team/summon"
 

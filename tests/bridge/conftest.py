@@ -92,6 +92,7 @@ class Site:
             "metrics_address": f"127.0.0.1:{self.metrics}",
             "devices_file": self.folder / "devices.json",
             "spool_folder": self.folder / "spool",
+            "outbox_file": self.folder / "outbox.db",
             "idle_s": 1,
             "reorder_s": 0.3,
             **settings,

@@ -36,6 +36,7 @@ class Bridge(Service):
                 "CONCH_BRIDGE_GATEWAY_ADDRESS": site.addresses["gateway"]["grpc"],
                 "CONCH_BRIDGE_METRICS_ADDRESS": site.addresses[self.name]["metrics"],
                 "CONCH_BRIDGE_DEVICES_FILE": str(site.folder.root / DEVICES),
+                "CONCH_BRIDGE_OUTBOX_FILE": str(site.folder.data / self.name / "outbox.db"),
                 "CONCH_BRIDGE_SPOOL_FOLDER": str(site.folder.data / self.name / "spool"),
             },
         )

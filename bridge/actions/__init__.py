@@ -1,0 +1,1 @@
+"""What is done about a decision: a team is summoned, somebody is called, a question is asked. Each at most once."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.topics import DEVICE_NAME, ENCODING, LAST, OFFSET, RATE, SEQUENCE, SESSION
+from conch.contracts.voice import OPUS_RATES
 
 MAX_OFFSET = 2**53
 """What JSON's numbers still tell apart; at 48 kHz six thousand years."""
@@ -84,6 +85,8 @@ def decode(data: bytes, properties: Sequence[tuple[str, str]], max_bytes: int) -
     if encoding not in list(Encoding):
         raise Refused(Reason.PROPERTIES, f"{ENCODING} is {encoding!r}, not one of {', '.join(Encoding)}")
     how = Format(_number(told, RATE, BARE_RATE, 8_000, 48_000), Encoding(encoding), counted)
+    if how.encoding is Encoding.OPUS and how.rate not in OPUS_RATES:
+        raise Refused(Reason.PROPERTIES, f"{RATE} is {how.rate}, of Opus {', '.join(map(str, OPUS_RATES))} are taken")
     if not data:
         raise Refused(Reason.EMPTY, "the chunk has no audio")
     if len(data) > max_bytes:

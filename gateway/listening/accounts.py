@@ -36,6 +36,16 @@ class Accounts:
 
     def arrive(self, offset: int, samples: int) -> Arrival:
         """Raises InvalidRequest for an offset that cannot be meant; then nothing has arrived."""
+        arrival = self.place(offset, samples)
+        self.take(offset, samples)
+        return arrival
+
+    def take(self, offset: int, samples: int) -> None:
+        """A chunk that has its place."""
+        self._received_to = max(self._received_to, offset + samples)
+
+    def place(self, offset: int, samples: int) -> Arrival:
+        """As if it arrived. Raises InvalidRequest for an offset that cannot be meant."""
         expected = self._received_to
         if offset < 0:
             raise InvalidRequest(f"offset is {offset}, below 0")
@@ -45,7 +55,6 @@ class Accounts:
             raise InvalidRequest(f"offset {offset} is {offset - expected} ahead, at most {self._ahead} may be missing")
         if offset + samples <= expected:
             return Arrival(skipped=samples)
-        self._received_to = offset + samples
         if offset > expected:
             return Arrival(0, (expected, offset))
         return Arrival(expected - offset)

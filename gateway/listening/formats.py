@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.voice import OPUS_RATES
 from gateway.audio import Samples
 
 RATES = (8_000, 48_000)
@@ -18,6 +19,7 @@ class Encoding(StrEnum):
     MULAW = "mulaw"
     """G.711: a byte a sample."""
     OPUS = "opus"
+    """A packet of RFC 6716 a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,35 @@ class Format:
             raise InvalidRequest(f"sample_rate is {self.rate}, {RATES[0]} to {RATES[1]} are taken")
         if self.channels not in (1, 2):
             raise InvalidRequest(f"channels is {self.channels}, 1 or 2 are taken")
-        if self.encoding is Encoding.OPUS:
-            raise InvalidRequest("encoding OPUS is not decoded here, PCM16 and MULAW are")
+        if self.encoding is Encoding.OPUS and self.rate not in OPUS_RATES:
+            rates = ", ".join(map(str, OPUS_RATES))
+            raise InvalidRequest(f"sample_rate is {self.rate}, of Opus {rates} are taken")
 
-    def decode(self, data: bytes) -> Samples:
-        """The mean of the channels. Raises InvalidRequest for a part of a sample."""
-        frame_bytes = self.channels * (1 if self.encoding is Encoding.MULAW else 2)
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The decoder of PCM16 and µ-law, where every sample stands for itself."""
+
+    format: Format
+
+    def samples(self, data: bytes) -> int:
+        frame_bytes = self.format.channels * (1 if self.format.encoding is Encoding.MULAW else 2)
         if len(data) % frame_bytes:
             raise InvalidRequest(
                 f"the chunk has {len(data)} bytes, {len(data) % frame_bytes} more than whole samples of {frame_bytes}"
             )
-        values = _mulaw(data) if self.encoding is Encoding.MULAW else _pcm16(data)
-        if self.channels == 1:
+        return len(data) // frame_bytes
+
+    def decode(self, data: bytes) -> Samples:
+        """The mean of the channels."""
+        values = _mulaw(data) if self.format.encoding is Encoding.MULAW else _pcm16(data)
+        if self.format.channels == 1:
             return values
         mean: Samples = (values.reshape(-1, 2).sum(axis=1, dtype=np.int32) // 2).astype(np.int16)
         return mean
+
+    def fill(self, samples: int, before: bytes) -> Samples:
+        return np.zeros(samples, np.int16)
 
 
 def _pcm16(data: bytes) -> Samples:

@@ -1,9 +1,7 @@
-"""Chunks as they come from the caller: decoded, accounted for, and put where they are heard next."""
+"""Chunks as they come from the caller: accounted for, decoded, and put where they are heard next."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-
-import numpy as np
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.refusals import refusal_of
@@ -11,6 +9,7 @@ from gateway.audio import Samples
 from gateway.listening.accounts import Accounts, Arrival
 from gateway.listening.bounds import Bounds
 from gateway.listening.counting import Counting
+from gateway.listening.decoding import decoder_of
 from gateway.listening.events import Failed, Gap
 from gateway.listening.inlet import Inlet, Skip
 from gateway.listening.opening import Opening
@@ -43,6 +42,7 @@ class Receiving:
         clock: Callable[[], float],
     ) -> None:
         self._format = opening.format
+        self._decoder = decoder_of(opening.format)
         self._tenant = opening.tenant
         self._inlet = inlet
         self._outlet = outlet
@@ -65,46 +65,63 @@ class Receiving:
                 await self._refuse("message", chunk.error)
                 continue
             try:
-                pcm = self._decoded(chunk)
+                samples = self._samples(chunk)
             except InvalidRequest as error:
                 await self._refuse("chunk", error)
                 continue
             try:
-                arrival = self._accounts.arrive(chunk.offset, len(pcm))
+                arrival = self._accounts.place(chunk.offset, samples)
             except InvalidRequest as error:
                 await self._refuse("offset", error)
                 continue
-            await self._take_in(pcm, arrival)
+            await self._take_in(chunk, samples, arrival)
 
     async def _refuse(self, reason: str, error: InvalidRequest) -> None:
         self._counting.audio_refused(self._tenant, reason)
         await self._outlet.tell([Failed(-1, refusal_of(error).grpc, error.message)])
 
-    def _decoded(self, chunk: Chunk) -> Samples:
+    def _samples(self, chunk: Chunk) -> int:
         most = round(self._bounds.chunk_s * self._format.rate)
-        pcm = self._format.decode(chunk.data)
-        if len(pcm) > most:
-            raise InvalidRequest(f"the chunk has {len(pcm)} samples, at most {most} are taken")
-        return pcm
+        samples = self._decoder.samples(chunk.data)
+        if samples > most:
+            raise InvalidRequest(f"the chunk has {samples} samples, at most {most} are taken")
+        return samples
 
-    async def _take_in(self, pcm: Samples, arrival: Arrival) -> None:
-        fresh = pcm[arrival.skipped :]
+    async def _take_in(self, chunk: Chunk, samples: int, arrival: Arrival) -> None:
+        is_new = arrival.skipped < samples
         if arrival.skipped:
-            self._counting.audio_refused(self._tenant, "overlap" if len(fresh) else "duplicate")
+            self._counting.audio_refused(self._tenant, "overlap" if is_new else "duplicate")
+        if not is_new and arrival.gap is None:
+            return
+        filled = self._filled(arrival.gap, chunk.data)
+        try:
+            fresh = self._decoder.decode(chunk.data)[arrival.skipped :]
+        except InvalidRequest as error:
+            await self._refuse("chunk", error)  # as if it had never come: the next one shows the gap
+            return
+        self._accounts.take(chunk.offset, samples)
         if arrival.gap is not None:
-            await self._bridge(*arrival.gap)
-        if not len(fresh):
+            await self._bridge(*arrival.gap, filled)
+        if not is_new:
             return
         self.arrived_at = self._clock()
         held_up = await self._inlet.put(fresh)
         self._pace.heard(self.arrived_at, self.received_to, held_up=held_up)
 
-    async def _bridge(self, start_offset: int, end_offset: int) -> None:
-        """A short gap by silence; over a longer one nothing goes on."""
-        missing_s = (end_offset - start_offset) / self._format.rate
-        self._counting.gap(self._tenant, missing_s)
+    def _filled(self, gap: tuple[int, int] | None, before: bytes) -> Samples | None:
+        """What is heard in its stead; None over a gap that ends what went before."""
+        if gap is None:
+            return None
+        samples = gap[1] - gap[0]
+        if samples <= self._bounds.gap_s * self._format.rate:
+            return self._decoder.fill(samples, before)
+        self._decoder = decoder_of(self._format)
+        return None
+
+    async def _bridge(self, start_offset: int, end_offset: int, filled: Samples | None) -> None:
+        self._counting.gap(self._tenant, (end_offset - start_offset) / self._format.rate)
         await self._outlet.tell([Gap(start_offset, end_offset)])
-        if missing_s > self._bounds.gap_s:
+        if filled is None:
             await self._inlet.mark(Skip(end_offset))
         else:
-            await self._inlet.put(np.zeros(end_offset - start_offset, np.int16))
+            await self._inlet.put(filled)

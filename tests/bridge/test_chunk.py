@@ -44,6 +44,7 @@ def test_an_opus_packet_tells_how_many_samples_it_has(packet, samples):
         (b"\0\0", (("rate", "7999"),), Reason.PROPERTIES),
         (b"\0\0", (("rate", "٨٠٠٠"),), Reason.PROPERTIES),
         (b"\0\0", (("encoding", "mp3"),), Reason.PROPERTIES),
+        (b"\x08x", (("encoding", "opus"), ("rate", "44100")), Reason.PROPERTIES),
         (b"\x03", (("encoding", "opus"),), Reason.PACKET),
         (b"\xfb\x00", (("encoding", "opus"),), Reason.PACKET),
         (b"\x1b\x03", (("encoding", "opus"),), Reason.PACKET),

@@ -275,7 +275,11 @@ async def test_a_damaged_message_is_an_error_of_its_own(channel: grpc.aio.Channe
         ({"tenant": "globex"}, grpc.StatusCode.PERMISSION_DENIED, "the caller's is 'default'"),
         ({"sample_rate": 4000}, grpc.StatusCode.INVALID_ARGUMENT, "sample_rate is 4000"),
         ({"channels": 3}, grpc.StatusCode.INVALID_ARGUMENT, "channels is 3"),
-        ({"encoding": pb.AUDIO_ENCODING_OPUS}, grpc.StatusCode.INVALID_ARGUMENT, "OPUS"),
+        (
+            {"encoding": pb.AUDIO_ENCODING_OPUS, "sample_rate": 44_100},
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "sample_rate is 44100, of Opus",
+        ),
         ({"encoding": 7}, grpc.StatusCode.INVALID_ARGUMENT, "encoding is 7"),
         ({"language": "xx"}, grpc.StatusCode.NOT_FOUND, "language xx"),
         ({"prompt": "x" * 1025}, grpc.StatusCode.RESOURCE_EXHAUSTED, "the prompt has 1025 bytes"),

@@ -14,6 +14,7 @@ from conch.contracts.specs import SPEECH_RATE
 from conch.stack.serving import Server
 from tests.gateway.conftest import quick_settings, running
 from tests.gateway.microphone import Microphone
+from tests.gateway.opus_packets import packets
 
 MODELS = ("whisper", "vad", "intent")
 
@@ -91,6 +92,21 @@ async def test_other_rates_are_heard_too(real: grpc.aio.Channel, spoken: Spoken,
     await microphone.say(pcm)
     await microphone.close()
     assert [one.intent for one in microphone.told("decision")] == ["SUMMON_TEAM"]
+
+
+async def test_opus_is_heard_as_pcm_is(real: grpc.aio.Channel, spoken: Spoken) -> None:
+    pcm = around(spoken("Please summon the security team to the main gate."))
+    plain_one = await Microphone(real, device="plain", language="en").open()
+    await plain_one.say(pcm)
+    await plain_one.close()
+    packed = await Microphone(real, device="packed", language="en", encoding=pb.AUDIO_ENCODING_OPUS).open()
+    for at, packet in enumerate(packets(pcm, SPEECH_RATE, application="voip", bitrate=24_000)):
+        if at % 25 != 20:
+            await packed.send(packet, at * SPEECH_RATE // 50)
+    await packed.close()
+    assert plain(packed.told("final")[0].text) == plain(plain_one.told("final")[0].text) != ""
+    assert packed.told("gap")
+    assert [one.intent for one in packed.told("decision")] == ["SUMMON_TEAM"]
 
 
 async def test_silence_and_noise_give_no_command(real: grpc.aio.Channel) -> None:

@@ -34,18 +34,8 @@ class Accounts:
         """Every sample before was received, or told as missing."""
         return self._received_to
 
-    def arrive(self, offset: int, samples: int) -> Arrival:
-        """Raises InvalidRequest for an offset that cannot be meant; then nothing has arrived."""
-        arrival = self.place(offset, samples)
-        self.take(offset, samples)
-        return arrival
-
-    def take(self, offset: int, samples: int) -> None:
-        """A chunk that has its place."""
-        self._received_to = max(self._received_to, offset + samples)
-
     def place(self, offset: int, samples: int) -> Arrival:
-        """As if it arrived. Raises InvalidRequest for an offset that cannot be meant."""
+        """What a chunk would be that arrived now. Raises InvalidRequest for an offset that cannot be meant."""
         expected = self._received_to
         if offset < 0:
             raise InvalidRequest(f"offset is {offset}, below 0")
@@ -58,3 +48,7 @@ class Accounts:
         if offset > expected:
             return Arrival(0, (expected, offset))
         return Arrival(expected - offset)
+
+    def take(self, offset: int, samples: int) -> None:
+        """A chunk that was placed has arrived."""
+        self._received_to = max(self._received_to, offset + samples)

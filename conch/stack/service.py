@@ -41,6 +41,8 @@ class StackSettings:
     """host:port that takes OTLP over gRPC: spans of the edge, the gateway and the models go there; empty: nowhere."""
     otlp_http: str = ""
     """host:port that takes OTLP over HTTP, the only one that Triton speaks: its own spans go there."""
+    leak_mib_per_min: float = 7.5
+    """A model whose python stub grows faster for ten minutes is loaded anew, which ends no call."""
     traced_percent: float = 100.0
     """Of the calls that come by the edge; Triton's own spans are of all."""
 
@@ -84,6 +86,8 @@ class Service(ABC):
     """Services that are ready before this one is, and end after it."""
     starts_early: ClassVar[bool] = False
     """Its process starts before what it needs is ready, and is asked only then: for one that connects when it must."""
+    asked_for: ClassVar[bool] = False
+    """It starts only where it is named."""
     ports: ClassVar[Mapping[str, int]] = {}
     """Preferred port of each face; where it is taken, the system chooses another."""
     start_s: ClassVar[float] = 30.0

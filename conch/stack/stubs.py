@@ -4,6 +4,7 @@ Triton does not notice: a model whose stub has died stays READY and refuses ever
 because Triton buries only those that it ends itself.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -82,6 +83,25 @@ class Stubs:
         for mark in [mark for mark, end_at in self._retired.items() if end_at <= now]:
             mark.end()
             del self._retired[mark]
+
+    def rss_bytes(self) -> dict[ProcessMark, int]:
+        """Of each that runs now."""
+        found = {}
+        for mark in self._stubs:
+            with contextlib.suppress(psutil.Error):
+                found[mark] = int(psutil.Process(mark.pid).memory_info().rss)
+        return found
+
+    def model_of(self, mark: ProcessMark) -> str:
+        return self._stubs[mark].model
+
+    def end_model(self, model: str) -> int:
+        """How many those were; a load that waits for one of them fails, and so ends."""
+        ended = [mark for mark, stub in self._stubs.items() if stub.model == model]
+        for mark in ended:
+            mark.end()
+            del self._stubs[mark]
+        return len(ended)
 
     def end_instance(self, instance: str) -> None:
         for mark in [mark for mark, stub in self._stubs.items() if stub.instance == instance]:

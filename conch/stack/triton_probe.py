@@ -1,25 +1,32 @@
 """Whether a Triton works: every model infers. Triton's own health is not asked: it stays well when a model is dead.
 
 A model that answers others is left alone; an idle one is asked every few seconds. A dead stub is seen at once, among
-the server's processes. Both are healed by a load.
+the server's processes, and one that leaks by its memory. All are healed by a load, which ends no call. What the rollout
+controller wants done to the process is done here.
 """
 
 import asyncio
+import contextlib
+import json
 import logging
 import math
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.clients.triton_loads import Loads
-from conch.contracts.specs import PIPER, VAD, VAD_WINDOW, WHISPER
+from conch.contracts.specs import EXAMPLE_PARAMETER, PIPER, VAD, VAD_WINDOW, WHISPER
+from conch.rollout.folders import Folders
+from conch.rollout.orders import Deed
+from conch.rollout.servers import STACK
 from conch.rollout.versions import is_candidate
 from conch.stack.failures import Failures, Patience
+from conch.stack.leaks import LeakBound, Leaks
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Hopeless, NotYet, Probe, Sick
 from conch.stack.stubs import Stubs
@@ -33,6 +40,8 @@ FIRST_DEADLINE_S = 20.0
 """Of the inference that shows a model to be ready: it may be the one that warms it up."""
 HUNG_S = 30.0
 """Without any answer for so long, a model is hung and not busy."""
+END_S = 12.0
+"""Of a server that is told to end; it waits for ten itself."""
 LOAD_S = 20.0
 """A load can hang for good; then the server is started again."""
 
@@ -59,6 +68,10 @@ class SickModel(Sick):
         """What it is doing will not end."""
 
 
+class Ordered(Sick):
+    """The rollout controller wants the server started again; it gets no new calls any more."""
+
+
 @dataclass(slots=True)
 class Watched:
     """What is known of a model that should infer."""
@@ -78,18 +91,21 @@ class TritonProbe(Probe):
         address: str,
         loads: Loads,
         process: ProcessMark,
-        live_models: Path,
+        folders: Folders,
         first_start: bool,
         clock: Callable[[], float] = time.monotonic,
         patience: Patience = Patience(),  # noqa: B008 - frozen
+        leak: LeakBound = LeakBound(),  # noqa: B008 - frozen
     ) -> None:
         self._address = address
         self._loads = loads
-        self._live_models = live_models
+        self._process = process
+        self._folders = folders
         self._first_start = first_start
         self._clock = clock
         self._patience = patience
         self._stubs = Stubs(process)
+        self._leaks = Leaks(leak)
         self._watched: dict[str, Watched] = {}
         self._asked_at = -math.inf
         self._dead: set[str] = set()
@@ -112,6 +128,7 @@ class TritonProbe(Probe):
 
     async def look(self) -> None:
         self._stubs.end_retired(self._clock())
+        await asyncio.to_thread(self._obey)
         self._dead |= {model for model in self._stubs.dead_models() if not is_candidate(model)}
         for model in sorted(self._dead):
             raise SickModel(model, "has lost its python stub")
@@ -119,6 +136,7 @@ class TritonProbe(Probe):
             return
         self._asked_at = self._clock()
         await asyncio.to_thread(self._stubs.refresh)
+        self._look_for_leaks()
         try:
             async with TritonHttp(self._address) as triton:
                 await self._list_models(triton)
@@ -133,9 +151,11 @@ class TritonProbe(Probe):
             raise sick
 
     async def heal(self, sick: Sick) -> None:
+        if isinstance(sick, Ordered):
+            await asyncio.to_thread(self._end)
         if not isinstance(sick, SickModel):
             raise sick
-        model = sick.model
+        model, began = sick.model, self._clock()
         failures = self._heals.setdefault(model, Failures(self._patience))
         delay_s = failures.count(self._clock() - self._healed_at.get(model, self._clock()))
         if delay_s is None:
@@ -153,6 +173,28 @@ class TritonProbe(Probe):
         self._dead.discard(model)
         self._healed_at[model] = self._clock()
         self._asked_at = -math.inf
+        took_s = round(self._clock() - began, 3)
+        self._folders.journal.append("healed", model, None, server=STACK, reason=sick.message, took_s=took_s)
+
+    def _obey(self) -> None:
+        """Raises Ordered where the server is to be started again."""
+        order = self._folders.orders.take(STACK)
+        if order is None:
+            return
+        if order.deed is Deed.RESTART:
+            raise Ordered(f"is started again: {order.reason}")
+        self._stubs.refresh()
+        logger.warning("triton: %s: ended %d stubs", order.reason, self._stubs.end_model(order.model))
+
+    def _end(self) -> None:
+        """So that it finishes the calls that it has; whoever keeps it starts the next one."""
+        self._process.signal(signal.SIGTERM)
+        self._process.wait(END_S)
+
+    def _look_for_leaks(self) -> None:
+        for mark, bytes_per_s in self._leaks.see(self._clock(), self._stubs.rss_bytes()).items():
+            mib_per_min = bytes_per_s * 60 / 2**20
+            raise SickModel(self._stubs.model_of(mark), f"leaks {mib_per_min:.1f} MiB a minute")
 
     def _let_go_of_stubs(self, sick: SickModel) -> None:
         if sick.instance is not None:
@@ -164,7 +206,7 @@ class TritonProbe(Probe):
 
     async def _load(self, triton: TritonHttp, model: str) -> None:
         # A load of a model that has not changed since it was loaded does nothing, even where its stub is dead.
-        for version in (self._live_models / model).iterdir():
+        for version in (self._folders.live_models / model).iterdir():
             if version.is_dir() and version.name.isdigit():
                 os.utime(version)
         if reason := await self._loads.load(model, LOAD_S):
@@ -232,15 +274,22 @@ class TritonProbe(Probe):
 
 
 def sample(config: Mapping[str, Any]) -> Mapping[str, list[Any]]:
-    """The smallest request a model may be asked; for a model of unknown meaning, one that it may refuse."""
+    """The smallest request a model may be asked: ours, or its own example; of one without, what it may refuse."""
     if (known := SAMPLES.get(config["name"])) is not None:
         return known
+    example = config.get("parameters", {}).get(EXAMPLE_PARAMETER, {}).get("string_value", "")
+    with contextlib.suppress(ValueError, AttributeError):
+        return {name: _flat(value) for name, value in json.loads(example).items()}
     inputs: dict[str, list[Any]] = {}
     for tensor in config["input"]:
         if not tensor.get("optional"):
             size = math.prod(max(1, int(dim)) for dim in tensor["dims"])
             inputs[tensor["name"]] = [_filler(tensor["data_type"])] * size
     return inputs
+
+
+def _flat(value: Any) -> list[Any]:
+    return [one for inner in value for one in _flat(inner)] if isinstance(value, list) else [value]
 
 
 def _filler(data_type: str) -> Any:

@@ -2,15 +2,21 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from conch.rollout.folders import Folders
+from conch.rollout.orders import Deed, Order
+from conch.rollout.servers import STACK
 from conch.stack.failures import Patience
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Hopeless, NotYet, Sick
-from conch.stack.triton_probe import ASK_EVERY_S, HUNG_S, SickModel, TritonProbe, sample
+from conch.stack.triton_probe import ASK_EVERY_S, HUNG_S, Ordered, SickModel, TritonProbe, sample
 
 DEAD = (500, {"error": "Stub process 'intent_0' is not healthy."})
 LATE = (503, {"error": "Request timeout expired"})
@@ -105,15 +111,15 @@ def clock():
 
 
 @pytest.fixture
-def live(tmp_path):
-    (tmp_path / "intent" / "1").mkdir(parents=True)
-    return tmp_path
+def folders(tmp_path):
+    (tmp_path / "live/models/intent/1").mkdir(parents=True)
+    return Folders(tmp_path)
 
 
 @pytest.fixture
-def probe(triton, clock, live):
+def probe(triton, clock, folders):
     return TritonProbe(
-        triton.address, triton, ProcessMark.of(os.getpid()), live, first_start=True, clock=clock, patience=IMPATIENT
+        triton.address, triton, ProcessMark.of(os.getpid()), folders, first_start=True, clock=clock, patience=IMPATIENT
     )
 
 
@@ -130,12 +136,12 @@ async def test_a_model_that_says_ready_and_does_not_infer_is_not_ready(probe, tr
         await probe.ready()
 
 
-async def test_a_loading_model_and_an_absent_server_are_waited_for(probe, triton, live):
+async def test_a_loading_model_and_an_absent_server_are_waited_for(probe, triton, folders):
     triton.models["intent"]["state"] = "LOADING"
     with pytest.raises(NotYet, match="model intent is loading"):
         await probe.ready()
     with pytest.raises(NotYet, match="ConnectError"):
-        await TritonProbe("127.0.0.1:1", triton, ProcessMark.of(os.getpid()), live, first_start=True).ready()
+        await TritonProbe("127.0.0.1:1", triton, ProcessMark.of(os.getpid()), folders, first_start=True).ready()
 
 
 async def test_a_model_that_cannot_be_loaded_is_named_with_the_reason_alone(probe, triton):
@@ -144,9 +150,9 @@ async def test_a_model_that_cannot_be_loaded_is_named_with_the_reason_alone(prob
         await probe.ready()
 
 
-async def test_after_a_restart_the_other_models_are_served(triton, live, caplog):
+async def test_after_a_restart_the_other_models_are_served(triton, folders, caplog):
     triton.models["broken"] = {"state": "UNAVAILABLE", "reason": "no weights"}
-    await TritonProbe(triton.address, triton, ProcessMark.of(os.getpid()), live, first_start=False).ready()
+    await TritonProbe(triton.address, triton, ProcessMark.of(os.getpid()), folders, first_start=False).ready()
     assert caplog.messages == ["model broken cannot be loaded: no weights; the others are served"]
 
 
@@ -220,12 +226,12 @@ async def test_a_busy_model_is_not_hung_until_long_after_its_last_answer(probe, 
     assert sick.value.hung
 
 
-async def test_a_sick_model_is_loaded_as_if_it_had_changed(probe, triton, live):
+async def test_a_sick_model_is_loaded_as_if_it_had_changed(probe, triton, folders):
     await probe.ready()
-    os.utime(live / "intent" / "1", (0, 0))
+    os.utime(folders.version("intent", 1), (0, 0))
     await probe.heal(SickModel("intent", "has lost its python stub"))
     assert triton.loaded == ["intent"]
-    assert (live / "intent" / "1").stat().st_mtime > 0
+    assert (folders.version("intent", 1)).stat().st_mtime > 0
 
 
 async def test_a_model_that_cannot_be_loaded_again_needs_a_new_server(probe, triton):
@@ -276,3 +282,34 @@ def test_a_sample_of_an_unknown_model_fills_what_is_required():
         {"name": "gain", "data_type": "TYPE_FP32", "dims": [1]},
     ]
     assert sample({"name": "other", "input": inputs}) == {"ids": [0, 0], "flag": [False], "gain": [0.0]}
+
+
+def test_a_sample_of_a_model_with_an_example_is_that():
+    parameters = {"example": {"string_value": '{"ids": [[1, 2]], "text": "shoes"}'}}
+    assert sample(config("other", parameters=parameters)) == {"ids": [1, 2], "text": ["shoes"]}
+
+
+@pytest.mark.parametrize("example", ["no JSON", "[1]", ""])
+def test_an_example_that_is_none_is_passed_over(example):
+    parameters = {"example": {"string_value": example}}
+    assert sample(config("other", parameters=parameters)) == {"text": ["hello"]}
+
+
+async def test_what_was_healed_is_told_with_its_reason(probe, folders):
+    await probe.ready()
+    await probe.heal(SickModel("intent", "has lost its python stub"))
+    [line] = folders.journal.lines("intent")
+    assert (line.action, line.evidence["reason"]) == ("healed", "model intent has lost its python stub")
+
+
+async def test_a_restart_that_was_ordered_is_begun_politely(triton, folders, clock):
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])  # noqa: ASYNC220 - it takes no time
+    probe = TritonProbe(triton.address, triton, ProcessMark.of(process.pid), folders, first_start=True, clock=clock)
+    await probe.ready()
+    folders.orders.give(STACK, Order(Deed.RESTART, "it is wedged"))
+    with pytest.raises(Ordered, match="it is wedged") as ordered:
+        await probe.look()
+    with pytest.raises(Ordered):
+        await probe.heal(ordered.value)
+    assert process.wait() == -signal.SIGTERM
+    await probe.look()

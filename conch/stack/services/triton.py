@@ -9,6 +9,8 @@ from conch.contracts.keys import ADDRESS_VARIABLE
 from conch.rollout.folders import Folders
 from conch.rollout.lock import holding
 from conch.rollout.restoring import sweep_candidates
+from conch.rollout.servers import STACK
+from conch.stack.leaks import LeakBound
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.repository import ENSEMBLES, MODELS, checkout, fill_live, fill_repository
 from conch.stack.service import Hopeless, Launch, Probe, Service, Site
@@ -43,13 +45,16 @@ class Triton(Service):
             folders.config_name = CONFIG_OF_GPU if site.settings.gpu else ""
             if not fill_live(site.folder.repository, site.folder.root / "live"):
                 raise Hopeless(f"there is no model in {site.folder.repository}")
+        folders.servers.write([])
         TritonInstallation.prepare(self._backends(site))
 
     def launch(self, site: Site) -> Launch:
         installation = TritonInstallation.prepare(self._backends(site))
         addresses = TritonAddresses(**site.addresses[self.name])
         live = site.folder.root / "live"
-        sweep_candidates(Folders(site.folder.root))
+        folders = Folders(site.folder.root)
+        sweep_candidates(folders)
+        folders.orders.forget(STACK)
         command = installation.command(
             [live / MODELS, live / ENSEMBLES],
             addresses,
@@ -64,7 +69,12 @@ class Triton(Service):
     def probe(self, site: Site, process: ProcessMark) -> Probe:
         own = site.addresses[self.name]
         self._probe = TritonProbe(
-            own["http"], TritonLoads(own["grpc"]), process, site.folder.live_models, first_start=self._starts == 1
+            own["http"],
+            TritonLoads(own["grpc"]),
+            process,
+            Folders(site.folder.root),
+            first_start=self._starts == 1,
+            leak=LeakBound(bytes_per_s=site.settings.leak_mib_per_min * 2**20 / 60),
         )
         return self._probe
 

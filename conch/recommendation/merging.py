@@ -1,0 +1,193 @@
+"""Candidates of one request, from the lists that speak for them: the formula, and the kernel that computes it.
+
+    scaled(L, m) = max(score(L, m), 0) / max(L)                   0 where max(L) is not above 0
+    part(s, m)   = Σ over lists L of source s: weight(L) · scaled(L, m) / W
+    score(m)     = Σ over sources s: part(s, m)
+    weight(L)    = source weight · (recency^i of the i-th last view | weight of the category)
+    W            = Σ over all lists: weight(L)
+
+A master that stands in a list more than once counts with its highest score there. Sums are taken in double precision in
+the order of the lists and rounded to single at the end; the best come by (-score, id). tests/recommendation/oracle.py
+says the same with dicts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from conch.contracts.provenance import NO_REASON, SOURCES
+
+U4 = npt.NDArray[np.uint32]
+F4 = npt.NDArray[np.float32]
+F8 = npt.NDArray[np.float64]
+
+_FREE = np.uint32(NO_REASON)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A list that speaks for masters."""
+
+    masters: U4
+    scores: F4
+    source: int
+    """Index into SOURCES."""
+    bits: int
+    """provenance.Source of its members."""
+    weight: float
+    reason: int = NO_REASON
+    """The viewed master, or the category, that it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Columns of the same length, the best first."""
+
+    masters: U4
+    scores: F4
+    sources: U4
+    parts: F4
+    """(n, len(SOURCES))."""
+    reasons: U4
+    """Of the list that gave most; of equal ones the first."""
+
+    def __len__(self) -> int:
+        return len(self.masters)
+
+
+def merge(lists: Sequence[Ranked], excluded: U4, most: int) -> Pool:
+    """The `most` best masters that stand in a list and are not excluded; ids of NO_REASON are passed over."""
+    spoken = [ranked for ranked in lists if len(ranked.masters) and ranked.weight > 0]
+    if not spoken:
+        return Pool(_NONE, np.zeros(0, np.float32), _NONE, np.zeros((0, _WIDTH), np.float32), _NONE)
+    starts = np.zeros(len(spoken) + 1, np.int64)
+    np.cumsum([len(ranked.masters) for ranked in spoken], out=starts[1:])
+    return Pool(
+        *_merge(
+            np.concatenate([ranked.masters for ranked in spoken]),
+            np.concatenate([ranked.scores for ranked in spoken]),
+            starts,
+            np.array([ranked.weight for ranked in spoken], np.float64),
+            np.array([ranked.source for ranked in spoken], np.int64),
+            np.array([ranked.bits for ranked in spoken], np.uint32),
+            np.array([ranked.reason for ranked in spoken], np.uint32),
+            sum(ranked.weight for ranked in lists),
+            excluded,
+            most,
+        )
+    )
+
+
+_NONE = np.zeros(0, np.uint32)
+_WIDTH = len(SOURCES)
+
+
+@numba.njit(cache=True)
+def _slot(table, mask, key):  # type: ignore[no-untyped-def]
+    """Where `key` stands, or the free place for it. The table is never full."""
+    at = (key * np.uint32(2_654_435_769)) & mask
+    while table[at] != _FREE and table[at] != key:
+        at = (at + 1) & mask
+    return at
+
+
+@numba.njit(cache=True)
+def _mask(entries):  # type: ignore[no-untyped-def]
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size - 1
+
+
+@numba.njit(cache=True)
+def _set_of(keys):  # type: ignore[no-untyped-def]
+    mask = _mask(len(keys))
+    table = np.full(mask + 1, _FREE, np.uint32)
+    for key in keys:
+        if key != _FREE:
+            table[_slot(table, mask, key)] = key
+    return table
+
+
+@numba.njit(cache=True)
+def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excluded, most):  # type: ignore[no-untyped-def]
+    out = _set_of(excluded)
+    out_mask = len(out) - 1
+    mask = _mask(len(masters))
+    table = np.full(mask + 1, _FREE, np.uint32)
+    places = np.empty(mask + 1, np.int64)
+    found = np.empty(len(masters), np.uint32)
+    flags = np.zeros(len(masters), np.uint32)
+    parts = np.zeros((len(masters), _WIDTH), np.float64)
+    most_given = np.full(len(masters), -1.0, np.float64)
+    because = np.full(len(masters), _FREE, np.uint32)
+    # Of a list that is being read: what each master got from it so far, and in which list that was.
+    given = np.zeros(len(masters), np.float64)
+    last = np.full(len(masters), -1, np.int64)
+    count = 0
+    for number in range(len(weights)):
+        highest = 0.0
+        for at in range(starts[number], starts[number + 1]):
+            if scores[at] > highest:
+                highest = np.float64(scores[at])
+        source = sources[number]
+        for at in range(starts[number], starts[number + 1]):
+            master = masters[at]
+            if master == _FREE or out[_slot(out, out_mask, master)] == master:
+                continue
+            slot = _slot(table, mask, master)
+            if table[slot] == _FREE:
+                table[slot] = master
+                places[slot] = count
+                found[count] = master
+                count += 1
+            place = places[slot]
+            scaled = max(np.float64(scores[at]), 0.0) / highest if highest > 0.0 else 0.0
+            gives = weights[number] * scaled / whole
+            before = given[place] if last[place] == number else 0.0
+            if last[place] != number:
+                last[place] = number
+                given[place] = 0.0
+                flags[place] |= bits[number]
+            if gives > before:
+                given[place] = gives
+        # Added once a list, so that the sum does not depend on where in the list a master stood twice.
+        for at in range(starts[number], starts[number + 1]):
+            master = masters[at]
+            if master == _FREE:
+                continue
+            slot = _slot(table, mask, master)
+            if table[slot] != master:
+                continue
+            place = places[slot]
+            if last[place] == number and given[place] >= 0.0:
+                parts[place, source] += given[place]
+                if given[place] > most_given[place]:
+                    most_given[place] = given[place]
+                    because[place] = reasons[number]
+                given[place] = -1.0
+    return _best(found[:count], flags, parts, because, most)
+
+
+@numba.njit(cache=True)
+def _best(found, flags, parts, because, most):  # type: ignore[no-untyped-def]
+    count = len(found)
+    # Scores are not negative: their bits, taken as numbers, stand in the same order. In one sortable word with the id.
+    scores = np.empty(count, np.float32)
+    for place in range(count):
+        total = 0.0
+        for source in range(_WIDTH):
+            total += parts[place, source]
+        scores[place] = np.float32(total)
+    inverted = np.uint64(0xFFFFFFFF) - scores.view(np.uint32).astype(np.uint64)
+    words = (inverted << np.uint64(32)) | found.astype(np.uint64)
+    order = np.argsort(words)[:most]
+    size = len(order)
+    best_parts = np.empty((size, _WIDTH), np.float32)
+    for place in range(size):
+        for source in range(_WIDTH):
+            best_parts[place, source] = np.float32(parts[order[place], source])
+    return found[order], scores[order], flags[order], best_parts, because[order]

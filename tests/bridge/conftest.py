@@ -19,9 +19,11 @@ from conch.contracts.topics import DeviceId
 from conch.stack.serving import free_ports
 from tests.bridge.brokers import Broker, Embedded
 from tests.bridge.gateway import CountingGateway, running
-from tests.bridge.wearable import Wearable, eventually, wearing
+from tests.bridge.wearable import WITHIN_S, Wearable, eventually, wearing
 
 KNOWN = ("watch-1", "watch-2")
+
+BRIDGE = [sys.executable, "-P", "-m", "bridge"]
 
 
 class GatewayThread:
@@ -86,20 +88,18 @@ class Site:
 
     def start_bridge(self, **settings: object) -> None:
         """`settings` as the bridge's own are called."""
-        every = {
-            **self.broker.bridge_settings(),
-            "gateway_address": f"127.0.0.1:{self.gateway.port}",
-            "metrics_address": f"127.0.0.1:{self.metrics}",
-            "devices_file": self.folder / "devices.json",
-            "spool_folder": self.folder / "spool",
-            "outbox_file": self.folder / "outbox.db",
-            "idle_s": 1,
-            "reorder_s": 0.3,
-            **settings,
-        }
-        environment = {f"CONCH_BRIDGE_{name.upper()}": str(value) for name, value in every.items()}
-        self._start("bridge", [sys.executable, "-P", "-m", "bridge"], environment)
+        self.begin_bridge(**settings)
         eventually(lambda: self.metric("conch_bridge_connected") == 1)
+
+    def begin_bridge(self, **settings: object) -> None:
+        """And wait for nothing."""
+        self._start("bridge", BRIDGE, self._environment(settings))
+
+    def refused_to_start(self, **settings: object) -> str:
+        """What a bridge says that ends by itself with a failure."""
+        self.begin_bridge(**settings)
+        assert self._processes.pop("bridge").wait(WITHIN_S) == 1
+        return self.log()
 
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
@@ -147,6 +147,20 @@ class Site:
         for name in list(self._processes):
             self.kill(name)
         self.gateway.stop()
+
+    def _environment(self, settings: dict[str, object]) -> dict[str, str]:
+        every = {
+            **self.broker.bridge_settings(),
+            "gateway_address": f"127.0.0.1:{self.gateway.port}",
+            "metrics_address": f"127.0.0.1:{self.metrics}",
+            "devices_file": self.folder / "devices.json",
+            "spool_folder": self.folder / "spool",
+            "outbox_file": self.folder / "outbox.db",
+            "idle_s": 1,
+            "reorder_s": 0.3,
+            **settings,
+        }
+        return {f"CONCH_BRIDGE_{name.upper()}": str(value) for name, value in every.items()}
 
     def _start(self, name: str, words: list[str], environment: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -266,6 +266,28 @@ def test_a_device_that_begins_another_session_ends_the_one_before(bare_site):
     )
 
 
+def test_two_devices_of_one_name_push_each_other_out_and_their_audio_is_never_mixed(bare_site):
+    site = bare_site
+    site.start_bridge(idle_s=600)
+    first = site.wearing("watch-1")
+    first.numbered(speech(seed=1), "one", 0)
+    eventually(lambda: bool(site.heard.calls))
+    second = site.wearing("watch-1")
+    eventually(lambda: first.breaks > 0)
+    second.offer(speech(seed=2), session="two", seq=0, offset=0)
+    eventually(lambda: len(site.heard.calls) == 2)
+    first.offer(speech(seed=3), session="one", seq=1, offset=CHUNK)
+    eventually(lambda: site.refused("stale_session") > 0)
+    second.offer(silence(), session="two", seq=1, offset=CHUNK)
+    eventually(lambda: site.samples("watch-1", "received") == 2 * CHUNK)
+
+    eventually(lambda: len(site.heard.calls[1].chunks) == 2)
+    assert {call.open.session: [chunk.data for chunk in call.chunks] for call in site.heard.calls} == {
+        "one": [speech(seed=1)],
+        "two": [speech(seed=2), silence()],
+    }
+
+
 def test_a_bridge_ends_when_it_is_told_to(site):
     site.wearing("watch-1").publish(speech())
     eventually(lambda: bool(site.heard.calls))

@@ -66,12 +66,16 @@ class Wearable:
         """Returns when the broker has acknowledged it."""
         self.offer(payload, **properties).wait_for_publish(WITHIN_S)
 
-    def offer(self, payload: bytes, **properties: object) -> paho.MQTTMessageInfo:
+    def offer(self, payload: bytes, *, retain: bool = False, **properties: object) -> paho.MQTTMessageInfo:
         told = None
         if properties:
             told = Properties(PacketTypes.PUBLISH)
             told.UserProperty = [(name, str(value)) for name, value in properties.items()]
-        return self._client.publish(self.topic, payload, qos=1, properties=told)
+        return self._client.publish(self.topic, payload, qos=1, retain=retain, properties=told)
+
+    def listen_to(self, *filters: str) -> None:
+        """Events and speech of others, as far as the broker gives them."""
+        self._client.subscribe([(topic, 1) for topic in filters])
 
     def numbered(self, payload: bytes, session: str, sequence: int) -> None:
         """The chunk of this number, of chunks that are all as long."""

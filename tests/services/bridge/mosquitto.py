@@ -1,5 +1,6 @@
 """Mosquitto with deploy/mosquitto, on free ports: the configuration that is shipped is the one that is tested."""
 
+import getpass
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,12 @@ class Mosquitto:
             "mqtt_key": self._bridge.key,
         }
 
+    @property
+    def saved_bytes(self) -> int:
+        """Of what it has on disk."""
+        database = self._folder / "data" / "mosquitto.db"
+        return database.stat().st_size if database.exists() else 0
+
     def change(self, directive: str, value: object) -> None:
         """Of the configuration: for the next start."""
         path = self._folder / "mosquitto.conf"
@@ -69,7 +76,8 @@ class Mosquitto:
         for shipped, port in zip((8883, 8884), self.ports, strict=True):
             assert f"\nlistener {shipped}\n" in text
             text = text.replace(f"\nlistener {shipped}\n", f"\nlistener {port} 127.0.0.1\n")
-        (self._folder / "mosquitto.conf").write_text(text)
+        # Started by root, it would become somebody who may not write here.
+        (self._folder / "mosquitto.conf").write_text(f"{text}user {getpass.getuser()}\n")
         (self._folder / "acl").write_text((DEPLOYED / "acl").read_text() + ACME)
         certificates = self._folder / "certs"
         certificates.mkdir()

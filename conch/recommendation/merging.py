@@ -129,7 +129,7 @@ def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excl
     last = np.full(len(masters), -1, np.int64)
     count = 0
     for number in range(len(weights)):
-        highest = 0.0
+        highest = np.float64(0.0)
         for at in range(starts[number], starts[number + 1]):
             if scores[at] > highest:
                 highest = np.float64(scores[at])
@@ -145,7 +145,8 @@ def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excl
                 found[count] = master
                 count += 1
             place = places[slot]
-            scaled = max(np.float64(scores[at]), 0.0) / highest if highest > 0.0 else 0.0
+            above = highest > 0.0 and scores[at] > 0.0
+            scaled = np.float64(scores[at]) / highest if above else np.float64(0.0)
             gives = weights[number] * scaled / whole
             before = given[place] if last[place] == number else 0.0
             if last[place] != number:

@@ -30,11 +30,10 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
+def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     """It keeps nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    port = _free_port()
+    command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
             server = RedisServer(process, port)
@@ -45,6 +44,42 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
             yield server
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def running_cluster(folder: Path) -> Iterator[list[RedisServer]]:
+    """Three nodes of a cluster, which share the slots."""
+    with contextlib.ExitStack() as nodes:
+        servers = []
+        for number in range(3):
+            home = folder / str(number)
+            home.mkdir()
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(_free_port()))
+            servers.append(nodes.enter_context(running_redis(home, *options)))
+        for number, server in enumerate(servers):
+            with server.client() as redis:
+                redis.execute_command("CLUSTER ADDSLOTSRANGE", number * 16_384 // 3, (number + 1) * 16_384 // 3 - 1)
+                for other in servers[:number]:
+                    with other.client() as first:
+                        bus = first.config_get("cluster-port")["cluster-port"]
+                    redis.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
+        deadline = time.monotonic() + READY_S
+        while not all(_whole(server) for server in servers):
+            assert time.monotonic() < deadline, f"the cluster is not whole within {READY_S} s"
+            time.sleep(0.05)
+        yield servers
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _whole(server: RedisServer) -> bool:
+    with server.client() as redis:
+        info = redis.execute_command("CLUSTER INFO")
+        return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3"
 
 
 def _answers(server: RedisServer) -> bool:

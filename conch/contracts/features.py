@@ -154,3 +154,11 @@ def unpack(blob: bytes | memoryview, family: Family) -> Packed:
         columns[name] = np.frombuffer(blob, type_name, rows, at)
         at += columns[name].nbytes
     return Packed(family, columns, generation, Stamp(epoch, window_end_ms, revision))
+
+
+def stamp_of(blob: bytes | memoryview) -> Stamp:
+    """Without the rest. Raises Unreadable."""
+    if len(blob) < _HEADER.size or blob[0] != VERSION:
+        raise Unreadable(f"{len(blob)} bytes are no packed feature of version {VERSION}")
+    *_, epoch, revision, window_end_ms = _HEADER.unpack_from(blob)
+    return Stamp(epoch, window_end_ms, revision)

@@ -7,6 +7,7 @@ import typer
 
 from conch.cli.demo import demo
 from conch.cli.devices import devices_app
+from conch.cli.differences import diff
 from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.edge import edge_app
@@ -15,6 +16,7 @@ from conch.cli.history import history
 from conch.cli.keys import keys_app
 from conch.cli.listen import listen
 from conch.cli.models import list_models
+from conch.cli.naming import alias, sign
 from conch.cli.publish import publish, rollback
 from conch.cli.speak import speak
 from conch.cli.status import status
@@ -22,6 +24,7 @@ from conch.cli.transcribe import transcribe
 from conch.cli.understand import understand
 from conch.cli.up import up
 from conch.cli.voice_sim import voice_sim
+from conch.cli.watch import watch
 from conch.cli.weights import pull
 
 app = typer.Typer(
@@ -55,6 +58,11 @@ for command in (
 models_app.command("list")(list_models)
 models_app.command("pull")(pull)
 models_app.command("history")(history)
+models_app.command("diff")(diff)
+models_app.command("watch")(watch)
+models_app.command("rollback")(rollback)
+models_app.command("alias")(alias)
+models_app.command("sign")(sign)
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 """`conch models list`: what the running stack serves, what was refused, and which weights are on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from conch.contracts.errors import Unavailable
 from conch.rollout.folders import Folders
 from conch.rollout.quarantine import QuarantinedVersion
 from conch.rollout.record import ModelRecord
+from conch.rollout.shown import shown
 from conch.rollout.versions import is_candidate
 from conch.stack.state import NoStack, StateFolder, running_stack
 from conch.stack.state import default_root as state_root
@@ -22,6 +23,9 @@ from conch.weights.cache import WeightCache, default_root
 from conch.weights.manifest import Manifest
 
 DEADLINE_S = 5.0
+
+NO_LINEAGES: Mapping[tuple[str, str], str] = {}
+"""By model and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,18 @@ class ListedModel:
     weights: str
     """present, missing, or none where the model needs none from the cache."""
     alias: str = ""
-    """champion: the version that callers get who name none, of a model that was published."""
+    """champion: what callers get who name no version, of a model that was published; and what else it is named."""
     reason: str = ""
     """Why it was refused, of a version in quarantine."""
+    lineage: str = ""
+    """Where it comes from, as its lineage.json says."""
 
 
 def list_models(
     state: Annotated[Path | None, typer.Option("--state", help="The stack's state folder.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One object a version: name, version, state, weights, alias, reason.")
+        bool,
+        typer.Option("--json", help="One object a version: name, version, state, weights, alias, reason, lineage."),
     ] = False,
 ) -> None:
     """What the running stack serves, and which weights are here; without a stack, the weights alone."""
@@ -59,14 +66,15 @@ def list_models(
             _index(triton) if triton else [],
             folders.records.all(),
             folders.quarantine.all(),
+            _lineages(folders),
         )
     if as_json:
         for model in models:
             print_json(asdict(model))
         return
-    table = Table("model", "version", "alias", "state", "weights", "reason")
+    table = Table("model", "version", "alias", "state", "weights", "reason", "lineage")
     for model in models:
-        row = (model.name, model.version, model.alias, model.state, model.weights, model.reason)
+        row = (model.name, model.version, model.alias, model.state, model.weights, model.reason, model.lineage)
         table.add_row(*(escape(cell) or "-" for cell in row))
     out.print(table)
 
@@ -77,6 +85,7 @@ def listed(
     index: list[dict[str, str]],
     records: Sequence[ModelRecord] = (),
     refused: Sequence[QuarantinedVersion] = (),
+    lineages: Mapping[tuple[str, str], str] = NO_LINEAGES,
 ) -> list[ListedModel]:
     """Served ones and those that only have weights, by name; `index` is Triton's repository index.
 
@@ -92,13 +101,38 @@ def listed(
             states |= {(record.model, str(n)): "UNLOADED" for n in record.known if n not in record.serving}
     names = {name for name, _ in states}
     states |= {(model, ""): "" for model in manifest.models if model not in names}
-    aliases = {(record.model, str(n)): alias for record in records for alias, n in record.aliases.items()}
+    aliases = _aliases(records)
     models = [
-        ListedModel(name, version, state, _weights_of(name, manifest, cache), aliases.get((name, version), ""))
+        ListedModel(
+            name,
+            version,
+            state,
+            _weights_of(name, manifest, cache),
+            aliases.get((name, version), ""),
+            lineage=lineages.get((name, version), ""),
+        )
         for (name, version), state in states.items()
     ]
     models += [ListedModel(one.model, str(one.version), "QUARANTINED", "none", reason=one.reason) for one in refused]
     return sorted(models, key=lambda model: (model.name, int(model.version or 0), model.state))
+
+
+def _aliases(records: Sequence[ModelRecord]) -> dict[tuple[str, str], str]:
+    named: dict[tuple[str, str], str] = {}
+    for record in records:
+        for alias, number in record.aliases.items():
+            before = named.get((record.model, str(number)))
+            named[(record.model, str(number))] = f"{before}, {alias}" if before else alias
+    return named
+
+
+def _lineages(folders: Folders) -> dict[tuple[str, str], str]:
+    return {
+        (model.name, str(one.number)): ", ".join(f"{name} {value}" for name, value in one.lineage.lines().items())
+        for model in shown(folders)
+        for one in model.versions
+        if one.lineage is not None
+    }
 
 
 def _weights_of(model: str, manifest: Manifest, cache: WeightCache) -> str:

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from conch.cli.connection import State, needing_a_stack
+from conch.cli.connection import Key, State, needing_a_stack
 from conch.cli.console import err, out, print_json, reporting_errors
+from conch.cli.remote import Ca, Url, files_to_send, models_at
+from conch.clients.edge.models import ModelStatus
 from conch.contracts.errors import Unavailable
 from conch.rollout.fleet import fleet_of
 from conch.rollout.folders import Folders
@@ -21,6 +23,11 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="One object: model, champion, serving, versions, generation.", show_default=False)
 ]
 
+Expected = Annotated[
+    int | None,
+    typer.Option("--expect", metavar="N", help="Refuse unless this version is the champion.", show_default=False),
+]
+
 
 def publish(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name; a new one brings its config.pbtxt.")],
@@ -30,34 +37,56 @@ def publish(
         str, typer.Option("--version", metavar="N", help="Its number; default: its folder's, or the next.")
     ] = "",
     again: Annotated[bool, typer.Option("--again", help="Though the same files were refused before.")] = False,
+    expected: Expected = None,
     state: State = None,
+    url: Url = "",
+    key: Key = "",
+    ca: Ca = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a version live: checked, tried out and probed before any caller gets it; exits 1 where it is refused."""
-    with reporting_errors(), needing_a_stack():
-        publisher = _publisher(state)
+    with reporting_errors(), needing_a_stack(), err.status(f"publishing {model}"):
         number = version_number(version) if version else None
-        with err.status(f"publishing {model}"):
-            record = asyncio.run(publisher.publish(Publication(model, path.absolute(), note, number, again)))
-        _tell(record, as_json)
+        if url:
+            with models_at(url, key, ca) as models:
+                files = files_to_send(path)
+                status = models.publish(
+                    model, files, note=note, version=number, again=again, expected_champion=expected
+                )
+            _tell(_as_record(status), as_json)
+            return
+        wanted = Publication(model, path.absolute(), note, number, again, expected_champion=expected)
+        _tell(asyncio.run(publisher_of(state).publish(wanted)), as_json)
 
 
 def rollback(
     model: Annotated[str, typer.Argument(metavar="MODEL")],
     version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Default: the champion before.")] = "",
+    expected: Expected = None,
     state: State = None,
+    url: Url = "",
+    key: Key = "",
+    ca: Ca = None,
     as_json: AsJson = False,
 ) -> None:
     """Go back to a version that is known; at once where it is still loaded."""
-    with reporting_errors(), needing_a_stack():
-        publisher = _publisher(state)
+    with reporting_errors(), needing_a_stack(), err.status(f"rolling {model} back"):
         target = version_number(version) if version else None
-        with err.status(f"rolling {model} back"):
-            record = asyncio.run(publisher.roll_back(model, target))
-        _tell(record, as_json)
+        if url:
+            with models_at(url, key, ca) as models:
+                status = models.roll_back(model, target, expected_champion=expected)
+            _tell(_as_record(status), as_json)
+            return
+        rolling_back = publisher_of(state).roll_back(model, target, expected_champion=expected)
+        _tell(asyncio.run(rolling_back), as_json)
 
 
-def _publisher(state: Path | None) -> Publisher:
+def _as_record(status: ModelStatus) -> ModelRecord:
+    known = tuple(one.number for one in status.versions)
+    return ModelRecord(status.name, status.champion, status.serving, known, generation=status.generation)
+
+
+def publisher_of(state: Path | None) -> Publisher:
     triton = running_stack(state).services.get("triton")
     if triton is None or not {"http", "grpc"} <= triton.addresses.keys():
         raise Unavailable("the stack's Triton is not ready: conch status tells what it does")

@@ -64,7 +64,15 @@ def test_without_a_stack_the_weights_are_listed(tmp_path, monkeypatch):
     assert answer.exit_code == 0
     assert "no stack is running" in answer.stderr
     models = [json.loads(line) for line in answer.stdout.splitlines()]
-    assert {"name": "whisper", "version": "", "state": "", "weights": "missing", "alias": "", "reason": ""} in models
+    assert {
+        "name": "whisper",
+        "version": "",
+        "state": "",
+        "weights": "missing",
+        "alias": "",
+        "reason": "",
+        "lineage": "",
+    } in models
 
 
 def test_pull_names_the_models_there_are(tmp_path, monkeypatch):

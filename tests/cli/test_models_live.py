@@ -29,6 +29,7 @@ def test_what_the_stack_serves_is_listed_with_its_versions(serving, tmp_path):
         "weights": "present",
         "alias": "",
         "reason": "",
+        "lineage": "",
     }
     assert models["whisper"]["state"] == ""
 

@@ -23,7 +23,7 @@ class WordErrors:
 
 def word_errors(said: str, heard: str) -> WordErrors:
     """Case and punctuation are nobody's error."""
-    wanted, got = _words(said), _words(heard)
+    wanted, got = words_of(said), words_of(heard)
     row = list(range(len(got) + 1))
     for left_out, want in enumerate(wanted, start=1):
         diagonal, row[0] = row[0], left_out
@@ -32,5 +32,5 @@ def word_errors(said: str, heard: str) -> WordErrors:
     return WordErrors(row[-1], len(wanted))
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     return re.findall(r"[\w']+", text.lower())

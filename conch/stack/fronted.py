@@ -19,7 +19,8 @@ from conch.edge.edge import Edge
 from conch.edge.settings import Address, EdgeSettings, Listening, TritonServer, Upstreams
 from conch.stack.envoy import RunningEdge, fronting
 from conch.stack.leash import leashed
-from conch.stack.serving import free_ports, serving
+from conch.stack.repository import WeightFiles
+from conch.stack.serving import NOTHING, free_ports, serving
 from conch.stack.triton import HOST
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
@@ -59,9 +60,12 @@ def fronted(
     ready_s: float = 60.0,
     otlp: str = "",
     otlp_http: str = "",
+    weights: WeightFiles | None = None,
+    gateway: Mapping[str, str] = NOTHING,
 ) -> Iterator[Front]:
-    """`names` of models and ensembles; `tenants` is a tenants file's text; `otlp` as of a StackSettings."""
-    weights = verified_weights(names)
+    """`names` of models and ensembles; `tenants` is a tenants file's text; `otlp` as of a StackSettings; `weights` in
+    place of those that models.toml names; `gateway` are settings of it, as LISTEN_SILENCE_S."""
+    weights = verified_weights(names) if weights is None else weights
     with contextlib.ExitStack() as running:
         triton = running.enter_context(
             serving(
@@ -78,6 +82,7 @@ def fronted(
             "TRITON_ADDRESS": str(listening.internal),
             "SCRAPE_TRITONS": json.dumps([triton.metrics]),
             "SCRAPE_EDGE": str(listening.internal),
+            **gateway,
         }
         log = folder / "gateway.log"
         grpc, http = running.enter_context(_gateway(log, settings, collector(otlp), ready_s))

@@ -31,7 +31,7 @@ demo: $(VENV)/.cpu
 
 test: $(VENV)/.dev
 	$(BIN)/conch models pull
-	$(BIN)/conch models pull whisper-tiny-en
+	$(BIN)/conch models pull whisper-tiny-en smollm2
 	$(BIN)/python -m pytest $(PYTEST)
 
 # Every check runs, so that one run tells all that is wrong.

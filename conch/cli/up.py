@@ -16,6 +16,7 @@ from conch.stack.detached import NotStarted, start_detached
 from conch.stack.foreground import run_stack
 from conch.stack.logs import watching_console
 from conch.stack.service import StackSettings
+from conch.stack.services.llm import Llm
 from conch.stack.services.registry import chosen
 from conch.stack.state import StackStatus, StateFolder, default_root
 from conch.tracing import ENDPOINT_VARIABLE
@@ -35,6 +36,9 @@ def up(
         typer.Option(metavar="FACE=PORT", help="As gateway.http=8020; 0: any free port. May be repeated."),
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Serve the models as their configs/gpu.pbtxt says.")] = False,
+    with_llm: Annotated[
+        bool, typer.Option("--with-llm", help="Start a small LLM too, which the bridge asks what is no command.")
+    ] = False,
     otlp: Annotated[
         str,
         typer.Option(metavar="HOST:PORT", envvar=ENDPOINT_VARIABLE, help="Send traces there, by OTLP over gRPC."),
@@ -47,12 +51,13 @@ def up(
     """Start Redis, Triton, rollout, the edge, the gateway, the MQTT broker and the bridge, and keep them running."""
     with reporting_errors(), _refusing_to_be_exposed():
         names = [name for word in only or () for name in word.split(",") if name]
-        services = chosen(names)
+        besides = (Llm.name,) if with_llm else ()
+        services = chosen(names, besides)
         ports = dict(_asked_port(word) for word in port or ())
         folder = StateFolder(state or default_root())
         settings = StackSettings(gpu, _collector(otlp), _collector(otlp_http), traced)
         if detach:
-            order = Order(str(folder.root), tuple(names), ports, settings)
+            order = Order(str(folder.root), tuple(names), ports, settings, besides)
             try:
                 with err.status("starting") as progress:
                     status = start_detached(order, lambda now: progress.update(_described(now)))

@@ -14,10 +14,10 @@ from conch.contracts.errors import Unavailable
 from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER
 
 PROMPT = (
-    "You answer a worker who wears a headset and hears you speak. Answer in {language}, in one or two short sentences,"
-    " as plain spoken words: no lists, no markup, no addresses. You cannot act and cannot promise that anybody will."
-    " Say so when you do not know."
+    "You are a helpful voice assistant that only answers questions and cannot act. Use plain spoken words without"
+    " lists. If you do not know, say so. Answer in {language}, in one or two short sentences."
 )
+"""What a small model still follows: the more it is told, the less it answers."""
 
 _LANGUAGES = {
     "cs": "Czech", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese",

@@ -30,6 +30,8 @@ class Order:
     ports: Mapping[str, int]
     """By service and face: "gateway.http"."""
     settings: StackSettings
+    besides: tuple[str, ...] = ()
+    """Services that start only where they are named."""
 
     def encode(self) -> str:
         return json.dumps(asdict(self))
@@ -37,8 +39,9 @@ class Order:
     @classmethod
     def decode(cls, text: str) -> Self:
         document = json.loads(text)
-        settings, only = StackSettings(**document["settings"]), tuple(document["only"])
-        return cls(**{**document, "settings": settings, "only": only})
+        settings = StackSettings(**document["settings"])
+        only, besides = tuple(document["only"]), tuple(document["besides"])
+        return cls(**{**document, "settings": settings, "only": only, "besides": besides})
 
 
 def main() -> None:
@@ -46,7 +49,7 @@ def main() -> None:
     try:
         run_stack(
             StateFolder(order.root),
-            chosen(order.only),
+            chosen(order.only, order.besides),
             settings=order.settings,
             ports=order.ports,
             console=None,

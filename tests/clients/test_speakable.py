@@ -19,6 +19,7 @@ MOST = 60
         ("```python\nprint(1)\n``` Done.", "Done."),
         ("Ring\x07 the bell\x1b[31m.\u202e", "Ring the bell [31m."),
         ("Năm mươi mét.", "Năm mươi mét."),
+        ("🌱Welcome! ☀️ It is 25 °C.", "Welcome! It is 25 °C."),
         ("3.5 metres by 2-4 people", "3.5 metres by 2-4 people"),
     ],
 )

@@ -11,7 +11,8 @@ from conch.tracing import ENDPOINT_VARIABLE
 
 
 def test_an_order_arrives_as_it_was_given():
-    order = Order("/state", ("redis",), {"redis.redis": 0}, StackSettings(gpu=True, otlp="h:4317", otlp_http="h:4318"))
+    settings = StackSettings(gpu=True, otlp="h:4317", otlp_http="h:4318")
+    order = Order("/state", ("redis",), {"redis.redis": 0}, settings, ("llm",))
     assert Order.decode(order.encode()) == order
 
 

@@ -10,6 +10,7 @@ import httpx
 from conch.clients.loopback import loopback_client
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
+from conch.stack.services.llm import MODEL, Llm
 
 DEADLINE_S = 2.0
 _CONNECTED = re.compile(r"^conch_bridge_connected 1(\.0)?$", re.MULTILINE)
@@ -29,6 +30,12 @@ class Bridge(Service):
         return importlib.util.find_spec("paho") is not None and importlib.util.find_spec("iotcore") is not None
 
     def launch(self, site: Site) -> Launch:
+        assistant = {}
+        if llm := site.addresses.get(Llm.name):
+            assistant = {
+                "CONCH_BRIDGE_ASSISTANT_URL": f"http://{llm['http']}/v1",
+                "CONCH_BRIDGE_ASSISTANT_MODEL": MODEL,
+            }
         return Launch(
             [sys.executable, "-P", "-m", "bridge"],
             {
@@ -38,6 +45,7 @@ class Bridge(Service):
                 "CONCH_BRIDGE_DEVICES_FILE": str(site.folder.root / DEVICES),
                 "CONCH_BRIDGE_OUTBOX_FILE": str(site.folder.data / self.name / "outbox.db"),
                 "CONCH_BRIDGE_SPOOL_FOLDER": str(site.folder.data / self.name / "spool"),
+                **assistant,
             },
         )
 

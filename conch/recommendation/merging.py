@@ -65,20 +65,22 @@ def merge(lists: Sequence[Ranked], excluded: U4, most: int) -> Pool:
         return Pool(_NONE, np.zeros(0, np.float32), _NONE, np.zeros((0, _WIDTH), np.float32), _NONE)
     starts = np.zeros(len(spoken) + 1, np.int64)
     np.cumsum([len(ranked.masters) for ranked in spoken], out=starts[1:])
-    return Pool(
-        *_merge(
-            np.concatenate([ranked.masters for ranked in spoken]),
-            np.concatenate([ranked.scores for ranked in spoken]),
-            starts,
-            np.array([ranked.weight for ranked in spoken], np.float64),
-            np.array([ranked.source for ranked in spoken], np.int64),
-            np.array([ranked.bits for ranked in spoken], np.uint32),
-            np.array([ranked.reason for ranked in spoken], np.uint32),
-            sum(ranked.weight for ranked in lists),
-            excluded,
-            most,
-        )
+    words, merged = _merge(
+        np.concatenate([ranked.masters for ranked in spoken]),
+        np.concatenate([ranked.scores for ranked in spoken]),
+        starts,
+        np.array([ranked.weight for ranked in spoken], np.float64),
+        np.array([ranked.source for ranked in spoken], np.int64),
+        np.array([ranked.bits for ranked in spoken], np.uint32),
+        np.array([ranked.reason for ranked in spoken], np.uint32),
+        sum(ranked.weight for ranked in lists),
+        excluded,
     )
+    # numpy sorts faster than what numba makes of it, and need not be compiled.
+    if most < len(words):
+        words = np.partition(words, most - 1)[:most]
+    words.sort()
+    return Pool(*_gathered(words, *merged))
 
 
 _NONE = np.zeros(0, np.uint32)
@@ -113,7 +115,7 @@ def _set_of(keys):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excluded, most):  # type: ignore[no-untyped-def]
+def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excluded):  # type: ignore[no-untyped-def]
     out = _set_of(excluded)
     out_mask = len(out) - 1
     mask = _mask(len(masters))
@@ -127,6 +129,8 @@ def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excl
     # Of a list that is being read: what each master got from it so far, and in which list that was.
     given = np.zeros(len(masters), np.float64)
     last = np.full(len(masters), -1, np.int64)
+    # By entry: the place of its master, or -1.
+    place_of = np.full(len(masters), -1, np.int32)
     count = 0
     for number in range(len(weights)):
         highest = np.float64(0.0)
@@ -145,6 +149,7 @@ def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excl
                 found[count] = master
                 count += 1
             place = places[slot]
+            place_of[at] = place
             above = highest > 0.0 and scores[at] > 0.0
             scaled = np.float64(scores[at]) / highest if above else np.float64(0.0)
             gives = weights[number] * scaled / whole
@@ -157,38 +162,37 @@ def _merge(masters, scores, starts, weights, sources, bits, reasons, whole, excl
                 given[place] = gives
         # Added once a list, so that the sum does not depend on where in the list a master stood twice.
         for at in range(starts[number], starts[number + 1]):
-            master = masters[at]
-            if master == _FREE:
+            place = place_of[at]
+            if place < 0:
                 continue
-            slot = _slot(table, mask, master)
-            if table[slot] != master:
-                continue
-            place = places[slot]
-            if last[place] == number and given[place] >= 0.0:
+            if given[place] >= 0.0:
                 parts[place, source] += given[place]
                 if given[place] > most_given[place]:
                     most_given[place] = given[place]
                     because[place] = reasons[number]
                 given[place] = -1.0
-    return _best(found[:count], flags, parts, because, most)
-
-
-@numba.njit(cache=True)
-def _best(found, flags, parts, because, most):  # type: ignore[no-untyped-def]
-    count = len(found)
     # Scores are not negative: their bits, taken as numbers, stand in the same order. In one sortable word with the id.
-    scores = np.empty(count, np.float32)
+    totals = np.empty(count, np.float32)
     for place in range(count):
         total = 0.0
         for source in range(_WIDTH):
             total += parts[place, source]
-        scores[place] = np.float32(total)
-    inverted = np.uint64(0xFFFFFFFF) - scores.view(np.uint32).astype(np.uint64)
-    words = (inverted << np.uint64(32)) | found.astype(np.uint64)
-    order = np.argsort(words)[:most]
-    size = len(order)
-    best_parts = np.empty((size, _WIDTH), np.float32)
-    for place in range(size):
+        totals[place] = np.float32(total)
+    inverted = np.uint64(0xFFFFFFFF) - totals.view(np.uint32).astype(np.uint64)
+    words = (inverted << np.uint64(32)) | found[:count].astype(np.uint64)
+    return words, (table, places, totals, flags, parts, because)
+
+
+@numba.njit(cache=True)
+def _gathered(words, table, places, totals, flags, parts, because):  # type: ignore[no-untyped-def]
+    size = len(words)
+    mask = len(table) - 1
+    masters, bits, reasons = np.empty(size, np.uint32), np.empty(size, np.uint32), np.empty(size, np.uint32)
+    scores, best_parts = np.empty(size, np.float32), np.empty((size, _WIDTH), np.float32)
+    for rank in range(size):
+        master = np.uint32(words[rank] & np.uint64(0xFFFFFFFF))
+        place = places[_slot(table, mask, master)]
+        masters[rank], scores[rank], bits[rank], reasons[rank] = master, totals[place], flags[place], because[place]
         for source in range(_WIDTH):
-            best_parts[place, source] = np.float32(parts[order[place], source])
-    return found[order], scores[order], flags[order], best_parts, because[order]
+            best_parts[rank, source] = np.float32(parts[place, source])
+    return masters, scores, bits, best_parts, reasons

@@ -1,0 +1,101 @@
+"""What a request is about: viewed masters and categories, each with a weight and with how it came in.
+
+    master i of the distinct last views; the item that is looked at is the first     recency^i
+    category that is named                                                           category_viewed
+    category of a viewed master                                                      category_viewed · recency^i
+    category that the user has liked lately                                          category_liked · weight / highest
+    category that is seen with one of the first two                                  category_co_viewed · that one's · scaled
+
+A category that comes in more than once has the highest of its weights; the heaviest are looked at, ties by id.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from conch.contracts.provenance import NO_REASON, Source
+from conch.recommendation.catalogue import Catalogue
+from conch.recommendation.merging import F4, U4
+from conch.recommendation.scenarios import Mix
+
+HOUR_MS = 3_600_000
+
+_NONE = np.zeros(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the hot store knows of a user."""
+
+    views: U4 = _NONE
+    """Masters, the last view first."""
+    liked: U4 = _NONE
+    """Categories."""
+    liked_weights: F4 = np.zeros(0, np.float32)  # noqa: RUF009 - never written to
+    liked_times: "np.ndarray[tuple[int], np.dtype[np.int64]]" = np.zeros(0, np.int64)  # noqa: RUF009
+    """Epoch ms of each weight."""
+    bought: U4 = _NONE
+    """Masters."""
+
+    @property
+    def is_cold(self) -> bool:
+        return not (len(self.views) or len(self.liked))
+
+
+COLD = Profile()
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    number: int
+    weight: float
+    bits: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    masters: Sequence[tuple[int, float]]
+    """Distinct, with their recency weights."""
+    categories: Sequence[Category]
+    """The heaviest first."""
+
+
+def interests(profile: Profile, item: int, category: int, catalogue: Catalogue, mix: Mix, now_ms: int) -> Interests:
+    """`item` is a master and `category` a category, or NO_REASON."""
+    masters = [(master, mix.recency**i) for i, master in enumerate(_distinct(profile, item, mix.views))]
+    weights: dict[int, float] = {}
+    bits: dict[int, Source] = {}
+
+    def take(number: int, weight: float, how: Source) -> None:
+        if number != NO_REASON and weight > 0:
+            weights[number] = max(weight, weights.get(number, 0.0))
+            bits[number] = bits.get(number, Source(0)) | how
+
+    take(category, mix.category_viewed, Source.CATEGORY_VIEWED)
+    for master, recency in masters:
+        take(catalogue.category_of(master), mix.category_viewed * recency, Source.CATEGORY_VIEWED)
+    viewed = list(weights.items())
+    for liked, interest in _liked(profile, mix, now_ms):
+        take(liked, mix.category_liked * interest, Source.CATEGORY_LIKED)
+    for seen, weight in viewed:
+        for other, share in catalogue.seen_with(seen, live=mix.live_co_view):
+            take(other, mix.category_co_viewed * weight * share, Source.CATEGORY_CO_VIEWED)
+    heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[: mix.categories]
+    return Interests(masters, [Category(number, weight, bits[number]) for number, weight in heaviest])
+
+
+def _distinct(profile: Profile, item: int, most: int) -> list[int]:
+    seen = dict.fromkeys(([item] if item != NO_REASON else []) + profile.views.tolist())
+    seen.pop(NO_REASON, None)
+    # The item that is looked at counts even where no view is to.
+    return list(seen)[: most + (item != NO_REASON)]
+
+
+def _liked(profile: Profile, mix: Mix, now_ms: int) -> Iterator[tuple[int, float]]:
+    weights = profile.liked_weights.astype(np.float64)
+    if mix.half_life_h > 0:
+        weights = weights * 0.5 ** (np.maximum(now_ms - profile.liked_times, 0) / (mix.half_life_h * HOUR_MS))
+    highest = weights.max(initial=0.0)
+    if highest > 0:
+        yield from zip(profile.liked.tolist(), (np.maximum(weights, 0.0) / highest).tolist(), strict=True)

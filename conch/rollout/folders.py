@@ -2,6 +2,7 @@
 
 live/models/<model>/<n>/      what Triton reads; written here and by the stack's start alone
 live/.staging/                versions on their way in, and on their way out
+sources/<name>/<model>/<n>/   versions that are fetched; watched as repository/ is
 rollout/lock                  who publishes now
 rollout/epoch                 how many have held that lock
 rollout/controller            which process is the controller
@@ -48,6 +49,7 @@ class Folders:
         self.live_models = root / "live/models"
         self.staging = root / "live/.staging"
         self.repository = root / "repository"
+        self.sources = root / "sources"
         self.rollout = root / "rollout"
         self.uploads = self.rollout / "uploads"
         self.lock = self.rollout / "lock"
@@ -59,6 +61,10 @@ class Folders:
         self.servers = ServerStatuses(self.rollout / "servers.json")
         self.orders = Orders(self.rollout / "orders")
 
+    def watched(self) -> list[Path]:
+        """Where versions come from: the repository, and each source that is fetched."""
+        return [self.repository, *sorted(path for path in self.sources.glob("*") if path.is_dir())]
+
     def version(self, model: str, version: int) -> Path:
         return self.live_models / model / str(version)
 
@@ -68,6 +74,10 @@ class Folders:
     def live_versions(self, model: str) -> list[int]:
         folder = self.live_models / model
         return version_folders([path.name for path in folder.iterdir()]) if folder.is_dir() else []
+
+    def left_over(self) -> list[Path]:
+        """Candidates of which nothing is left but a name that a server still loads."""
+        return [path for path in self.candidates() if not any(path.iterdir())]
 
     def candidates(self) -> list[Path]:
         return [path for path in self.live_models.glob("*") if is_candidate(path.name)]

@@ -9,7 +9,7 @@ from conch.rollout.files import check_files, ours_alone, signed
 from conch.rollout.folders import Folders
 from conch.rollout.lineage import Lineage
 from conch.rollout.live_config import keep_configs
-from conch.rollout.manifest import CHECKSUMS, IGNORED, SIGNATURE, FileManifest, files_of
+from conch.rollout.manifest import CHECKSUMS, IGNORED, FileManifest, files_of
 from conch.rollout.policy import Policy
 from conch.rollout.refusals import RefusedVersion
 from conch.rollout.signatures import signer_of
@@ -47,13 +47,14 @@ def stage(
     staged = StagedVersion(model, version, data, data.with_name(f"{data.name}.own"), signed_by)
     folders.clear_staging()
     folders.staging.mkdir(parents=True)
-    shutil.copytree(
-        source.data, staged.data, ignore=shutil.ignore_patterns(*IGNORED, CHECKSUMS, SIGNATURE), symlinks=True
-    )
+    shutil.copytree(source.data, staged.data, ignore=shutil.ignore_patterns(*IGNORED), symlinks=True)
     check_files(staged.data, may_be_code)
     # Against what it was before the copy: somebody may still be writing.
     manifest.verify(staged.data)
-    manifest.write(staged.data)
+    if brought is None:
+        manifest.write(staged.data)
+    else:
+        _check_brought(staged, policy)
     Lineage.read(staged.data)
     own = source.config or inherited
     if own is None:
@@ -63,3 +64,13 @@ def stage(
         path.chmod(0o444)  # shared with the candidate and with the next start's live/ by hard links
     sync_tree(staged.data)
     return staged
+
+
+def _check_brought(staged: StagedVersion, policy: Policy) -> None:
+    """Once more, of the copy that nobody else writes to: what was signed is what will be served."""
+    brought = FileManifest.read(staged.data)
+    if brought is None:
+        raise RefusedVersion(f"{CHECKSUMS} went away while it was copied")
+    brought.verify(staged.data)
+    if signer_of(staged.data, policy.trusted_keys) != staged.signed_by:
+        raise RefusedVersion("its signature changed while it was copied")

@@ -1,92 +1,155 @@
-"""Versions that somebody copies into `repository/` go the way of `conch publish`, when their copy is quiet.
+"""What somebody changes in `repository/` goes the way of `conch publish`, when it is quiet.
 
+A version's folder that is new, a model's config that has changed: published. A model whose folder is gone: removed.
 A copy that stands still for longer than that and is not complete is refused, and tried again when it goes on.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
+from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.manifest import files_of
 from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.quiet import Quiet
+from conch.rollout.taken_up import TakenUp, config_fingerprint
 from conch.rollout.versions import model_name, version_number
 
 logger = logging.getLogger(__name__)
 
 QUIET_S = 2.0
 """Nothing of it has changed for so long: its copy has ended."""
+GONE_S = 10.0
+"""A folder that is away for so long was taken away; one that is replaced comes back."""
 
 Signature = tuple[tuple[str, int, int], ...]
 """Path, bytes and time of change of every file."""
 
 
-@dataclass(slots=True)
-class Drop:
-    """A version folder in the repository that is not live."""
-
-    signature: Signature
-    since: float
-    told: bool = False
-    """It was published or refused as it is now."""
-
-
 class Watch:
-    """`step()` again and again; one pass over the repository each."""
+    """`step()` again and again; one pass over the folder each."""
 
     def __init__(
         self,
         folders: Folders,
         publisher: Publisher,
+        root: Path | None = None,
         *,
         quiet_s: float = QUIET_S,
+        gone_s: float = GONE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`root` None is the repository; others hold the same."""
         self._folders = folders
         self._publisher = publisher
-        self._quiet_s = quiet_s
-        self._clock = clock
-        self._drops: dict[Path, Drop] = {}
+        self._root = folders.repository if root is None else root
+        self._versions = Quiet(quiet_s, clock)
+        self._configs = Quiet(quiet_s, clock)
+        self._removals = Quiet(gone_s, clock)
+        self._taken = TakenUp(folders.rollout / "taken_up" / f"{self._root.name}.json")
 
     async def step(self) -> None:
-        found = list(self._new_versions())
-        self._drops = {path: drop for path, drop in self._drops.items() if path in found}
+        models = [path for path in sorted(self._root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        found = list(self._new_versions(models))
+        self._versions.forget_all_but(found)
         for path in found:
-            signature = _signature(path)
-            drop = self._drops.get(path)
-            if drop is None or drop.signature != signature:
-                self._drops[path] = Drop(signature, self._clock())
-            elif not drop.told and self._clock() - drop.since >= self._quiet_s:
-                drop.told = await self._publish(path)
+            if self._versions.is_due(path, _signature(path)) and await self._publish_version(path):
+                self._versions.tell(path)
+        awaited = {path.parent for path in found}
+        for folder in models:
+            if folder not in awaited and not self._is_ensemble(folder):
+                await self._follow_config(folder)
+        await self._follow_removals({folder.name for folder in models})
 
-    async def _publish(self, path: Path) -> bool:
-        """False where it is to be tried again."""
-        name = path.parent.name
+    async def _publish_version(self, path: Path) -> bool:
+        """False where it is to be tried again. With it comes the model's config, where that is new or has changed."""
+        folder = path.parent
+        fingerprint = config_fingerprint(folder)
+        changed = self._taken.fingerprints.get(folder.name, fingerprint) != fingerprint
         try:
-            model, version = model_name(name), version_number(path.name)
-            brings_config = not self._folders.live_versions(model)
-            wanted = Publication(
-                model, path.parent if brings_config else path, note="found in the repository", version=version
-            )
-            await self._publisher.publish(wanted)
+            model, version = model_name(folder.name), version_number(path.name)
+        except InvalidRequest as error:
+            logger.warning("%s/%s is refused: %s", folder.name, path.name, error.message)
+            return True
+        brings_config = changed or not self._folders.live_versions(model)
+        wanted = Publication(
+            model,
+            path,
+            note="found in the repository",
+            version=version,
+            config=folder if brings_config and (folder / CONFIG).is_file() else None,
+        )
+        told = await self._publish(wanted, f"{model}/{version}")
+        if told:
+            self._taken.take(model, fingerprint)
+        return told
+
+    async def _follow_config(self, folder: Path) -> None:
+        """Of a model that is live: published as a version with the champion's files."""
+        model, fingerprint = folder.name, config_fingerprint(folder)
+        if not (folder / CONFIG).is_file():
+            return
+        champion = self._champion(model)
+        if model not in self._taken.fingerprints or champion is None or self._is_served_with(model, fingerprint):
+            self._taken.take(model, fingerprint)
+        if self._taken.fingerprints[model] == fingerprint or champion is None:
+            return
+        if not self._configs.is_due(folder, fingerprint):
+            return
+        data = self._folders.version(model, champion)
+        wanted = Publication(model, data, note="its config has changed in the repository", config=folder)
+        if await self._publish(wanted, f"{model}/{CONFIG}"):
+            self._configs.tell(folder)
+            self._taken.take(model, fingerprint)
+
+    async def _publish(self, wanted: Publication, what: str) -> bool:
+        """False where it is to be tried again."""
+        try:
+            record = await self._publisher.publish(wanted)
         except Unavailable as error:
-            logger.info("%s/%s waits: %s", name, path.name, error.message)
+            logger.info("%s waits: %s", what, error.message)
             return False
         except InvalidRequest as error:
-            logger.warning("%s/%s is refused: %s", name, path.name, error.message)
+            logger.warning("%s is refused: %s", what, error.message)
             return True
         except ConchError as error:
-            logger.error("%s/%s is not published: %s", name, path.name, error.message)
+            logger.error("%s is not published: %s", what, error.message)
             return True
-        logger.info("%s %d is live", model, version)
+        logger.info("%s %d is live", record.model, record.champion)
         return True
 
-    def _new_versions(self) -> Iterator[Path]:
+    async def _follow_removals(self, there: set[str]) -> None:
+        """Not where all are gone: then it is the folder that is away, as a volume that is not mounted."""
+        gone = self._taken.fingerprints.keys() - there if there else set[str]()
+        self._removals.forget_all_but(gone)
+        for model in sorted(gone):
+            if self._removals.is_due(model, "gone") and await self._remove(model):
+                self._removals.tell(model)
+
+    async def _remove(self, model: str) -> bool:
+        """False where it is to be tried again."""
+        if any(root != self._root and (root / model).is_dir() for root in self._folders.watched()):
+            return True
+        try:
+            await self._publisher.remove(model, f"its folder is gone from {self._root.name}")
+        except Unavailable as error:
+            logger.info("%s waits to be removed: %s", model, error.message)
+            return False
+        except NotFound:
+            pass
+        except ConchError as error:
+            logger.warning("%s is gone from %s and stays live: %s", model, self._root.name, error.message)
+            return True
+        else:
+            logger.info("%s is removed", model)
+        self._taken.drop(model)
+        return True
+
+    def _new_versions(self, models: list[Path]) -> Iterator[Path]:
         """In the order of their numbers; folders whose name is no number are none."""
-        for folder in sorted(path for path in self._folders.repository.iterdir() if path.is_dir()):
+        for folder in models:
             if self._is_ensemble(folder):
                 continue
             record = self._folders.records.read(folder.name)
@@ -97,6 +160,15 @@ class Watch:
             for path in sorted(numbers, key=lambda path: int(path.name)):
                 if path.name not in map(str, known):
                     yield path
+
+    def _champion(self, model: str) -> int | None:
+        record = self._folders.records.read(model)
+        return record.champion if record else max(self._folders.live_versions(model), default=None)
+
+    def _is_served_with(self, model: str, fingerprint: str) -> bool:
+        record = self._folders.records.read(model)
+        own = self._folders.configs(model, record.champion) if record else self._folders.live_models / model
+        return config_fingerprint(own) == fingerprint
 
     def _is_ensemble(self, folder: Path) -> bool:
         if (self._folders.root / "live/ensembles" / folder.name).is_dir():

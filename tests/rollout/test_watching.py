@@ -3,7 +3,8 @@ import shutil
 import pytest
 
 from conch.rollout.lock import holding
-from conch.rollout.watching import QUIET_S, Watch
+from conch.rollout.publisher import Publication
+from conch.rollout.watching import GONE_S, QUIET_S, Watch
 from conch.stack.repository import SHIPPED, fill_live
 
 
@@ -106,5 +107,140 @@ async def test_what_is_dropped_while_no_stack_runs_is_published_and_not_just_loa
     triton.restart()
     assert triton.served == {"intent": [1]}
 
+    await passing(watch, clock)
+    assert triton.served == {"intent": [1, 2]}
+
+
+def change_config(folders, model="intent", comment="changed"):
+    config = folders.repository / model / "config.pbtxt"
+    config.write_text(config.read_text() + f"# {comment}\n")
+
+
+def actions(folders):
+    return [(line.action, line.version) for line in folders.journal.lines()]
+
+
+async def test_a_config_that_changes_is_a_version_of_the_champion_s_files(watch, clock, folders, triton):
+    await passing(watch, clock)
+    change_config(folders)
+    await watch.step()
+    assert triton.served == {"intent": [1]}
+    await passing(watch, clock)
+    assert triton.served == {"intent": [1, 2]}
+    assert (folders.configs("intent", 2) / "config.pbtxt").read_text().endswith("# changed\n")
+    assert (folders.version("intent", 2) / "model.py").read_text() == (
+        folders.version("intent", 1) / "model.py"
+    ).read_text()
+    for _ in range(3):
+        await passing(watch, clock)
+    assert actions(folders) == [("promoted", 2)]
+
+
+async def test_a_config_that_is_wrong_is_refused_once_and_the_champion_stays(watch, clock, folders, triton):
+    await passing(watch, clock)
+    config = folders.repository / "intent/config.pbtxt"
+    good = config.read_text()
+    config.write_text(good.replace("TYPE_STRING", "TYPE_INT32", 1))
+    for _ in range(3):
+        await passing(watch, clock)
+    assert actions(folders) == [("refused", 2)]
+    assert triton.served == {"intent": [1]}
+
+    config.write_text(good)
+    for _ in range(3):
+        await passing(watch, clock)
+    assert actions(folders) == [("refused", 2)]  # what is served already
+
+
+async def test_a_config_that_changed_while_nobody_watched_is_found(watch, clock, folders, publisher, triton, version):
+    await publisher.publish(Publication("intent", version("good")))
+    await passing(watch, clock)
+    change_config(folders)
+    later = Watch(folders, publisher, clock=clock)
+    await passing(later, clock)
+    assert triton.served == {"intent": [2, 3]}
+
+
+async def test_a_version_that_comes_with_a_changed_config_is_served_by_it(watch, clock, folders, triton, version):
+    await passing(watch, clock)
+    change_config(folders)
+    shutil.copytree(version("good"), folders.repository / "intent/2")
+    await passing(watch, clock)
+    await passing(watch, clock)
+    assert actions(folders) == [("promoted", 2)]
+    assert (folders.configs("intent", 2) / "config.pbtxt").read_text().endswith("# changed\n")
+
+
+async def test_a_published_config_is_not_taken_back_by_the_repository_s(watch, clock, folders, publisher, version):
+    await passing(watch, clock)
+    new = version("good")
+    config = (folders.repository / "intent/config.pbtxt").read_text()
+    (new / "config.pbtxt").write_text(config + "# its own\n")
+    await publisher.publish(Publication("intent", new))
+    for _ in range(3):
+        await passing(watch, clock)
+    assert actions(folders) == [("promoted", 2)]
+
+
+async def new_model(watch, clock, folders, version, name="intent_two"):
+    model = folders.repository / name
+    shutil.copytree(version(name), model / "1")
+    config = (folders.repository / "intent/config.pbtxt").read_text()
+    (model / "config.pbtxt").write_text(config.replace('name: "intent"', f'name: "{name}"', 1))
+    await passing(watch, clock)
+    return model
+
+
+async def test_a_model_whose_folder_is_gone_is_removed(watch, clock, folders, triton, version):
+    model = await new_model(watch, clock, folders, version)
+    shutil.rmtree(model)
+    await passing(watch, clock, GONE_S / 2)
+    assert "intent_two" in triton.served
+    await passing(watch, clock, GONE_S)
+    assert triton.served == {"intent": [1]}
+    assert actions(folders)[-1] == ("removed", None)
+
+    await new_model(watch, clock, folders, lambda name: version("again"))
+    assert triton.served["intent_two"] == [1]
+
+
+async def test_a_folder_that_comes_back_was_only_replaced(watch, clock, folders, triton, version):
+    model = await new_model(watch, clock, folders, version)
+    model.rename(folders.root / "elsewhere")
+    await passing(watch, clock, GONE_S / 2)
+    (folders.root / "elsewhere").rename(model)
+    await passing(watch, clock, GONE_S)
+    await passing(watch, clock, GONE_S)
+    assert "intent_two" in triton.served
+
+
+async def test_a_repository_that_is_away_removes_nothing(watch, clock, folders, triton):
+    await passing(watch, clock)
+    folders.repository.rename(folders.root / "elsewhere")
+    with pytest.raises(FileNotFoundError):
+        await watch.step()
+    folders.repository.mkdir()
+    for _ in range(3):
+        await passing(watch, clock, GONE_S)
+    assert triton.served == {"intent": [1]}
+
+
+async def test_what_an_ensemble_needs_stays_though_its_folder_is_gone(watch, clock, folders, triton, version):
+    model = await new_model(watch, clock, folders, version)
+    ensemble = folders.root / "live/ensembles/both"
+    ensemble.mkdir(parents=True)
+    (ensemble / "config.pbtxt").write_text(
+        'platform: "ensemble"\nensemble_scheduling { step { model_name: "intent_two" model_version: -1 } }\n'
+    )
+    shutil.rmtree(model)
+    for _ in range(3):
+        await passing(watch, clock, GONE_S)
+    assert "intent_two" in triton.served
+
+
+async def test_a_source_is_watched_as_the_repository_is(publisher, clock, folders, triton, version):
+    source = folders.sources / "releases"
+    shutil.copytree(version("good"), source / "intent/2")
+    watch = Watch(folders, publisher, source, clock=clock)
     await passing(watch, clock)
     assert triton.served == {"intent": [1, 2]}

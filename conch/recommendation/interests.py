@@ -1,10 +1,10 @@
 """What a request is about: viewed masters and categories, each with a weight and with how it came in.
 
-    master i of the distinct last views; the item that is looked at is the first     recency^i
-    category that is named                                                           category_viewed
-    category of a viewed master                                                      category_viewed · recency^i
-    category that the user has liked lately                                          category_liked · weight / highest
-    category that is seen with one of the first two                                  category_co_viewed · that one's · scaled
+    i-th of the distinct last views (an item that is looked at is the first)     recency^i
+    category that is named                                                       category_viewed
+    category of the i-th view                                                    category_viewed · recency^i
+    category that is seen with one of those                                      category_co_viewed · its weight · share
+    category that the user has liked lately                                      category_liked · weight / highest
 
 A category that comes in more than once has the highest of its weights; the heaviest are looked at, ties by id.
 """

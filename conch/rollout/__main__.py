@@ -70,7 +70,7 @@ async def _keep_watching(folders: Folders, watch: Watch, publisher: Publisher) -
     while True:
         try:
             with contextlib.suppress(Busy):
-                if folders.pending() is not None or folders.candidates():
+                if folders.pending() is not None or folders.candidates() != folders.left_over():
                     await publisher.recover()  # of a publisher that is gone: one that is there holds the lock
             await watch.step()
         except ConchError as error:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from conch.clients.triton_http import ListedModel
 from conch.contracts.errors import ConchError, Unavailable
@@ -83,14 +84,21 @@ class Controller:
         await asyncio.gather(*(self._look(one) for one in self._watched))
         wanted = self._desired.read()
         self._tell()
-        if any(self._is_due(one, wanted) for one in self._watched):
+        if self._ended() or any(self._is_due(one, wanted) for one in self._watched):
             try:
                 with holding(self._folders.lock):
+                    for path in self._ended():
+                        path.rmdir()
                     for one in self._watched:
                         await self._mend(one)
             except Busy:
                 return  # what looks wrong may be a publisher's work half done
             self._tell()
+
+    def _ended(self) -> Sequence[Path]:
+        """Folders of candidates whose load has ended on every server; one that is away will have forgotten it."""
+        loading = {model.name for one in self._watched for model in one.listed or () if model.state == "LOADING"}
+        return [path for path in self._folders.left_over() if path.name not in loading]
 
     async def _look(self, one: Watched) -> None:
         try:

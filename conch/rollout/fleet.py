@@ -1,6 +1,6 @@
 """Several Tritons that are published to as one: what is not done on all of them has not been done."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from conch.contracts.errors import Unavailable
 from conch.rollout.folders import Folders
@@ -37,6 +37,10 @@ class Fleet(ModelServer):
             model: [version for version in versions if all(version in other.get(model, ()) for other in others)]
             for model, versions in first.items()
         }
+
+    async def loading(self) -> Collection[str]:
+        """Anywhere."""
+        return {model for server in self._members() for model in await server.loading()}
 
     async def ask(self, model: str, version: int, probe: ModelProbe, deadline_s: float) -> None:
         for server in self._members():

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from conch.contracts.errors import ConchError
 from conch.rollout.folders import Folders, Pending
@@ -20,10 +22,8 @@ async def recover(folders: Folders, server: ModelServer, deadlines: Deadlines) -
     The record is the truth: a version that is in it stays, one that is not has never been there.
     """
     candidates, pending = folders.candidates(), folders.pending()
-    for path in candidates:
-        with contextlib.suppress(ConchError):
-            await server.unload(path.name, deadlines.unload_s)
-        folders.remove(path)
+    if candidates:
+        await _remove(folders, server, candidates, deadlines)
     if pending is not None:
         record = folders.records.read(pending.model)
         if record is None:
@@ -33,6 +33,20 @@ async def recover(folders: Folders, server: ModelServer, deadlines: Deadlines) -
             forget_version(folders, record, pending.version)
     folders.end()
     return pending is not None or bool(candidates)
+
+
+async def _remove(folders: Folders, server: ModelServer, candidates: Sequence[Path], deadlines: Deadlines) -> None:
+    """One whose load has not ended leaves an empty folder: Triton lists only what has one."""
+    loading: Collection[str] = ()
+    with contextlib.suppress(ConchError):
+        loading = await server.loading()
+    for path in candidates:
+        if path.name not in loading:
+            with contextlib.suppress(ConchError):
+                await server.unload(path.name, deadlines.unload_s)
+        folders.remove(path)
+        if path.name in loading:
+            path.mkdir()
 
 
 async def _converge(folders: Folders, server: ModelServer, record: ModelRecord, deadlines: Deadlines) -> None:

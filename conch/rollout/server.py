@@ -1,7 +1,7 @@
 """The Triton that versions go to: loads and unloads with a deadline each, and questions to one version."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from conch.clients.inference import Arrays, CallOptions
@@ -25,6 +25,10 @@ class ModelServer(Protocol):
 
     async def ready(self) -> Mapping[str, Sequence[int]]:
         """Versions that can be called, by model. Raises Unavailable."""
+        ...
+
+    async def loading(self) -> Collection[str]:
+        """Models whose load has not ended. Raises Unavailable."""
         ...
 
     async def ask(self, model: str, version: int, probe: ModelProbe, deadline_s: float) -> None:
@@ -60,6 +64,9 @@ class TritonServer(ListedServer):
 
     async def ready(self) -> Mapping[str, Sequence[int]]:
         return ready_versions(await self.models())
+
+    async def loading(self) -> Collection[str]:
+        return {one.name for one in await self.models() if one.state == "LOADING"}
 
     async def models(self) -> Sequence[ListedModel]:
         async with TritonHttp(self._http) as triton:

@@ -12,7 +12,7 @@ HEALING_S = 40.0
 """A model of the stack may be loading for so long because it is being healed."""
 LEFT_OVER_S = 2.0
 """A candidate loads for nobody while nobody publishes."""
-ENDING_S = 8.0
+ENDING_S = 5.0
 """Triton asks about once a second whether a stub still lives."""
 
 

@@ -1,7 +1,7 @@
 """A state folder with a model that is live, versions to publish, and a Triton in memory that reads `live/`."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ class MemoryTriton(ModelServer):
         self._folders = folders
         self.served: dict[str, list[int]] = {}
         self.away = False
+        self.hanging: set[str] = set()
 
     async def load(self, model: str, deadline_s: float) -> None:
         self._answer()
@@ -40,6 +41,10 @@ class MemoryTriton(ModelServer):
     async def unload(self, model: str, deadline_s: float) -> None:
         self._answer()
         self.served.pop(model, None)
+
+    async def loading(self) -> Collection[str]:
+        self._answer()
+        return self.hanging
 
     async def ready(self) -> Mapping[str, Sequence[int]]:
         self._answer()

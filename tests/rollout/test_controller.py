@@ -22,12 +22,12 @@ AWAY, CONVERGING, CONVERGED, DRAINING = ServerState
 
 
 class Server(MemoryTriton):
-    """`refuses` holds models that it does not load, `loading` those whose load does not end."""
+    """`refuses` holds models that it does not load, `hanging` those whose load does not end."""
 
     def __init__(self, folders):
         super().__init__(folders)
         self.refuses = set()
-        self.loading = set()
+
         self.loads = []
 
     async def models(self):
@@ -38,13 +38,13 @@ class Server(MemoryTriton):
             for name, versions in self.served.items()
             for version in versions
         ]
-        return [*ready, *(ListedModel(name, "1", "LOADING", "") for name in self.loading)]
+        return [*ready, *(ListedModel(name, "1", "LOADING", "") for name in self.hanging)]
 
     async def load(self, model, deadline_s):
         self.loads.append(model)
         if model in self.refuses:
             raise RefusedVersion("no weights")
-        if model in self.loading:
+        if model in self.hanging:
             raise Wedged("it was not loaded within 120 s")
         await super().load(model, deadline_s)
 
@@ -165,7 +165,7 @@ async def wedged(site, model, count):
     """On the last server, and its stub is ended in vain."""
     found = await site(count).converged()
     name = found.addresses[-1].name
-    found.servers[-1].loading.add(model)
+    found.servers[-1].hanging.add(model)
     await found.controller.step()
     found.clock.advance(HEALING_S if model == "intent" else LEFT_OVER_S)
     await found.controller.step()
@@ -189,7 +189,7 @@ async def test_a_wedged_server_gets_no_calls_is_started_again_and_comes_back(sit
 
     two.servers[1].away = True
     assert await two.states() == [CONVERGED, AWAY]
-    two.servers[1].loading.clear()
+    two.servers[1].hanging.clear()
     two.servers[1].away = False
     two.servers[1].restart()
     assert await two.states() == [CONVERGED, CONVERGED]
@@ -202,15 +202,19 @@ async def test_a_wedged_server_gets_no_calls_is_started_again_and_comes_back(sit
     ]
 
 
-async def test_a_stub_that_could_be_ended_ends_the_wedge(site):
+async def test_a_stub_that_could_be_ended_ends_the_wedge(site, folders):
     one = await site(1).converged()
-    one.servers[0].loading.add("intent--candidate-2")
+    one.servers[0].hanging.add("intent--candidate-2")
+    left_over = folders.live_models / "intent--candidate-2"
+    left_over.mkdir()
     await one.controller.step()
     one.clock.advance(LEFT_OVER_S)
     await one.controller.step()
-    one.servers[0].loading.clear()
+    one.servers[0].hanging.clear()
     one.clock.advance(ENDING_S)
+    assert left_over.is_dir()
     assert await one.states() == [CONVERGED]
+    assert not left_over.exists()
     assert ("wedged", "a") not in one.told()
 
 
@@ -233,3 +237,17 @@ async def test_a_model_that_is_new_in_live_is_loaded_everywhere(site, folders):
     shutil.copytree(folders.live_models / "intent", folders.live_models / "other")
     assert await two.states() == [CONVERGED, CONVERGED]
     assert [server.served for server in two.servers] == [{"intent": [1], "other": [1]}] * 2
+
+
+async def test_a_candidate_whose_load_goes_on_keeps_its_name_until_that_ends(site, folders):
+    one = await site(1).converged()
+    candidate = folders.live_models / "intent--candidate-2"
+    shutil.copytree(folders.live_models / "intent", candidate)
+    one.servers[0].hanging.add(candidate.name)
+    await one.publisher.recover()
+    assert (candidate.is_dir(), list(candidate.iterdir())) == (True, [])
+    await one.publisher.recover()
+    assert candidate.is_dir()
+    one.servers[0].hanging.clear()
+    await one.publisher.recover()
+    assert not candidate.exists()

@@ -11,6 +11,7 @@ from conch.contracts.errors import DeadlineExceeded, InvalidRequest
 from conch.contracts.identity import (
     ANONYMOUS,
     AUDIO_LIMIT_HEADER,
+    GATE_HEADER,
     MODELS_HEADER,
     REQUEST_ID_HEADER,
     TENANT_HEADER,
@@ -20,6 +21,7 @@ from conch.contracts.identity import (
     models_in,
 )
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE
+from conch.contracts.thresholds import Thresholds
 from gateway.admission import Place
 
 FOREIGN_REQUEST_ID_HEADER = "x-request-id"
@@ -76,6 +78,7 @@ def identify(headers: Mapping[str, str]) -> Identity:
         traceparent=traceparent if is_plain(traceparent) else "",
         audio_seconds_per_day=audio_limit(headers.get(AUDIO_LIMIT_HEADER)),
         models=models_in(headers.get(MODELS_HEADER)),
+        thresholds=Thresholds.decode(headers.get(GATE_HEADER, "")),
     )
 
 

@@ -10,7 +10,7 @@ from conch.commands.contacts import Callee, Contact, callee
 from conch.commands.summons import Summons, summons
 from conch.contracts.specs import INTENTS
 from conch.contracts.voice import Scores, Stage, Understood
-from conch.decision import DEFAULT_THRESHOLDS, DIAL, SUMMON, Thresholds, Understanding, decide
+from conch.decision import DIAL, SUMMON, Understanding, decide
 from gateway import audio
 from gateway.audio import RawPcm
 from gateway.calls import Call
@@ -26,22 +26,22 @@ class CommandUnderstanding:
         self,
         inference: Inference,
         limits: Limits,
-        thresholds: Thresholds = DEFAULT_THRESHOLDS,
         timed: Timed = lambda stage, tenant, seconds: None,
     ) -> None:
         self._inference = inference
         self._timed = timed
         self._limits = limits
-        self._thresholds = thresholds
 
-    async def of_text(self, text: str, call: Call, contacts: Sequence[Contact] = ()) -> Understood:
-        """Without `contacts` a call's name is not looked at."""
+    async def of_text(
+        self, text: str, call: Call, contacts: Sequence[Contact] = (), recognition: Scores | None = None
+    ) -> Understood:
+        """Without `contacts` a call's name is not looked at; `recognition` is of a text that was heard."""
         self._limits.check_command(text)
         self._limits.check_contacts(contacts)
         watch = _Stopwatch()
         answer = await asked(self._inference, "intent", {"text": text_column(text)}, call.asked_by_somebody())
         watch.lap("intent")
-        return await self._decided(text, "", answer, None, contacts, watch)
+        return await self._decided(text, "", answer, recognition, contacts, watch, call)
 
     async def of_audio(
         self,
@@ -62,7 +62,7 @@ class CommandUnderstanding:
         answer = await asked(self._inference, "voice_command", inputs, call.asked_by_somebody())
         watch.lap("voice_command")
         text, language = str(answer["text"][0, 0]).strip(), str(answer["spoken_language"][0, 0])
-        return await self._decided(text, language, answer, scores_of(answer), contacts, watch)
+        return await self._decided(text, language, answer, scores_of(answer), contacts, watch, call)
 
     async def _decided(
         self,
@@ -72,6 +72,7 @@ class CommandUnderstanding:
         recognition: Scores | None,
         contacts: Sequence[Contact],
         watch: "_Stopwatch",
+        call: Call,
     ) -> Understood:
         intent, confidence = str(answer["intent"][0, 0]), float(answer["confidence"][0, 0])
         meant: Callee | None = None
@@ -80,7 +81,8 @@ class CommandUnderstanding:
             meant = await asyncio.to_thread(callee, text, contacts)
             watch.lap("contacts")
         sent = summons(text) if intent == SUMMON else Summons()
-        decision = decide(Understanding(text, intent, confidence, meant), self._thresholds)
+        understood = Understanding(text, intent, confidence, meant, recognition)
+        decision = decide(understood, call.identity.thresholds)
         watch.lap("decide")
         return Understood(
             text=text,

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from conch.contracts.thresholds import DEFAULT_THRESHOLDS, Thresholds
+
 TENANT_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 """What a tenant may be called; a name of this form can forge no log line, no label and no header."""
 
@@ -18,6 +20,8 @@ AUDIO_LIMIT_HEADER = "x-conch-audio-seconds-per-day"
 """What the tenant may have transcribed; absent where it may have as much as it likes."""
 MODELS_HEADER = "x-conch-models"
 """Those that the tenant may call, for the gateway; absent where it may call every one."""
+GATE_HEADER = "x-conch-gate"
+"""The tenant's own thresholds, as thresholds.py writes them; absent where they are the defaults."""
 FORWARDED_PATTERN = "x-conch-.*|traceparent"
 """Triton's --grpc-header-forward-pattern: the headers above reach models as request parameters."""
 
@@ -37,6 +41,8 @@ class Identity:
     """The tenant's limit, as the edge tells it; None is none."""
     models: frozenset[str] | None = None
     """Those that the tenant may call; None: every one."""
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    """What the gate asks of the tenant's commands."""
 
     @property
     def trace_id(self) -> str:

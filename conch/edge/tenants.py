@@ -8,6 +8,9 @@
     calls_at_once = 16                 # default: no limit
     audio_seconds_per_day = 3600       # default: no limit; see docs/edge.md for what counts
 
+    [tenants.acme.gate]                # what a command must reach to be acted on; see docs/voice.md
+    execute = 0.9                      # default: 0.85
+
 A key names its tenant; a tenant that is not in the file may call nothing. "default", the tenant of calls without a
 key, is always there: every model, streams, no limits, unless the file says otherwise.
 """
@@ -21,6 +24,7 @@ from typing import Any, Self
 
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.contracts.identity import TENANT_NAME
+from conch.contracts.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 DEFAULT = "default"
 NAME = TENANT_NAME
@@ -42,6 +46,7 @@ class Tenant:
     calls_at_once: int | None = None
     audio_seconds_per_day: int | None = None
     """Counted by the models that transcribe; a day is one in UTC."""
+    gate: Thresholds = DEFAULT_THRESHOLDS
 
     @classmethod
     def decode(cls, name: str, table: Any) -> Self:
@@ -60,6 +65,7 @@ class Tenant:
             _count(name, "burst", table.get("burst")),
             _count(name, "calls_at_once", table.get("calls_at_once")),
             _count(name, "audio_seconds_per_day", table.get("audio_seconds_per_day")),
+            _gate(name, table.get("gate", {})),
         )
         if tenant.burst is not None and tenant.calls_per_second is None:
             raise InvalidRequest(f"tenants.{name} has burst = {tenant.burst} without calls_per_second")
@@ -105,6 +111,15 @@ def _models(tenant: str, value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(name, str) and MODEL_NAME.fullmatch(name) for name in value):
         raise InvalidRequest(f"tenants.{tenant}.models is {value!r}, not a list of models' names")
     return tuple(sorted(set(value)))
+
+
+def _gate(tenant: str, value: Any) -> Thresholds:
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"tenants.{tenant}.gate is {value!r}, not a table")
+    try:
+        return Thresholds.of(value)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"tenants.{tenant}.gate: {error.message}") from error
 
 
 def _switch(tenant: str, name: str, value: Any) -> bool:

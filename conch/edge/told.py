@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conch.contracts.identity import AUDIO_LIMIT_HEADER, MODELS_HEADER, models_text
+from conch.contracts.identity import AUDIO_LIMIT_HEADER, GATE_HEADER, MODELS_HEADER, models_text
 from conch.edge.discovery import type_url
 from conch.edge.tenants import Tenant
 
 
 def limit_headers(tenant: Tenant) -> Sequence[Mapping[str, Any]]:
-    """Its models for the gateway, its audio seconds for the models that count them."""
+    """Its models and thresholds for the gateway, its audio seconds for the models that count them."""
     limits: dict[str, str] = {}
     if tenant.models is not None:
         limits[MODELS_HEADER] = models_text(tenant.models)
     if tenant.audio_seconds_per_day is not None:
         limits[AUDIO_LIMIT_HEADER] = str(tenant.audio_seconds_per_day)
+    if thresholds := tenant.gate.encode():
+        limits[GATE_HEADER] = thresholds
     return [
         {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         for name, value in limits.items()

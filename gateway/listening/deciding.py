@@ -11,7 +11,7 @@ from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Perm
 from conch.contracts.refusals import refusal_of
 from gateway.audio import Samples
 from gateway.calls import Call
-from gateway.listening.dialogue import Dialogue
+from gateway.listening.dialogue import Dialogue, Heard
 from gateway.listening.events import Command, Decided, Event, Failed, FinalText, Intent
 from gateway.listening.foresight import Foreseen
 from gateway.listening.opening import Opening
@@ -63,7 +63,7 @@ class Deciding:
                 one.utterance.ending,
             )
             if recognition.text:
-                for event in await self._decided(one, recognition.text, call):
+                for event in await self._decided(one, recognition, call):
                     yield event
         except UNDECIDED:
             raise
@@ -83,12 +83,14 @@ class Deciding:
         # Marks alone, as "..." or a note, are what a recogniser writes where nobody speaks.
         return replace(recognition, text="", words=(), rejected=recognition.rejected or "no_speech")
 
-    async def _decided(self, one: Numbered, text: str, call: Call) -> Sequence[Event]:
+    async def _decided(self, one: Numbered, recognition: Recognition, call: Call) -> Sequence[Event]:
         number, utterance = one.number, one.utterance
-        reading = self._dialogue.read(number, text, utterance.speech_offset, self._clock(), self._received_to())
+        heard = Heard(recognition.text, recognition.scores, utterance.speech_offset)
+        reading = self._dialogue.read(number, heard, self._clock(), self._received_to())
         if reading.is_answer:
             return reading.told
-        ask = partial(self._understanding.of_text, text, call, self._opening.contacts)
+        contacts = self._opening.contacts
+        ask = partial(self._understanding.of_text, recognition.text, call, contacts, recognition.scores)
         understood = await persistently(ask, call)
         start = utterance.start_offset
         command = Command(self._opening.command_id(start), start, utterance.end_offset, understood)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conch.commands.contacts import Contact
-from conch.decision import DIAL, Action
+from conch.contracts.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from conch.contracts.voice import Scores
+from conch.decision import DIAL, Action, is_heard_well
 from conch.replies import CALLED_OFF, NO_ANSWER, NO_CONTACT, reply_to
 from gateway.listening.answers import Answer, Kind, answered
 from gateway.listening.events import Command, Decided
@@ -27,6 +29,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What may be an answer."""
+
+    text: str
+    recognition: Scores
+    speech_offset: int
+    """Where its speech began."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """An utterance, read as an answer."""
 
@@ -36,7 +48,14 @@ class Reading:
 
 
 class Dialogue:
-    def __init__(self, language: str, contacts: Sequence[Contact], answer_s: float) -> None:
+    def __init__(
+        self,
+        language: str,
+        contacts: Sequence[Contact],
+        answer_s: float,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    ) -> None:
+        self._thresholds = thresholds
         self._language = language
         self._contacts = contacts
         self._answer_s = answer_s
@@ -54,16 +73,18 @@ class Dialogue:
             self._question = Question(command, utterance, now, received_to)
         return [*told, self._told(utterance, command)]
 
-    def read(self, utterance: int, text: str, speech_offset: int, now: float, received_to: int) -> Reading:
+    def read(self, utterance: int, heard: Heard, now: float, received_to: int) -> Reading:
         question = self._question
-        if question is None or speech_offset < question.asked_offset:
+        if question is None or heard.speech_offset < question.asked_offset:
             return Reading([], is_answer=False)
-        answer = answered(text, self._language, self._names(question), self._contacts)
+        answer = answered(heard.text, self._language, self._names(question), self._contacts)
         if answer.kind is Kind.OTHER:
             return Reading(self.call_off("something else was said instead of an answer"), is_answer=False)
         self._question = None
         if answer.kind is Kind.NO:
             told = _ignored(utterance, question.command, "the answer was no", CALLED_OFF)
+        elif not is_heard_well(heard.recognition, question.command.understood.intent, self._thresholds):
+            told = self._asked_again(utterance, question, now, received_to, "the answer was not heard well")
         else:
             told = self._agreed(utterance, question, answer, now, received_to)
         return Reading([told], is_answer=True)
@@ -91,13 +112,17 @@ class Dialogue:
         if understood.intent == DIAL and not names:
             return _ignored(utterance, command, "the answer was yes, and nobody is known to call", NO_CONTACT)
         if len(names) > 1:
-            if question.times >= MOST_ASKED:
-                return _ignored(utterance, command, "the answers did not tell who of several is meant", CALLED_OFF)
-            self._question = replace(question, asked_at=now, asked_offset=received_to, times=question.times + 1)
-            return self._told(utterance, command)
+            doubt = "the answers did not tell who of several is meant"
+            return self._asked_again(utterance, question, now, received_to, doubt)
         reason = f"the answer was {answer.name if answer.kind is Kind.NAME else 'yes'}"
         done = replace(understood, decision=Action.EXECUTE, reason=reason, contacts=names)
         return self._told(utterance, replace(command, understood=done))
+
+    def _asked_again(self, utterance: int, question: Question, now: float, received_to: int, doubt: str) -> Decided:
+        if question.times >= MOST_ASKED:
+            return _ignored(utterance, question.command, doubt, CALLED_OFF)
+        self._question = replace(question, asked_at=now, asked_offset=received_to, times=question.times + 1)
+        return self._told(utterance, question.command)
 
     def _told(self, utterance: int, command: Command) -> Decided:
         understood = command.understood

@@ -21,6 +21,9 @@ WINDOW_S = VAD_WINDOW / SPEECH_RATE
 SMOOTHED_WINDOWS = 5
 """160 ms: what must be quiet together to be cut in, so that no cut falls into a single quiet window of a word."""
 
+PAUSE_WINDOWS = 3
+"""96 ms: as long as a stopped consonant is quiet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
@@ -93,6 +96,11 @@ class Endpointer:
     def open(self) -> bool:
         """Somebody is speaking."""
         return self._open
+
+    @property
+    def pausing(self) -> bool:
+        """Nobody has spoken for longer than a sound within a word takes."""
+        return self._now - 1 - self._last_voiced >= PAUSE_WINDOWS
 
     @property
     def decided_to(self) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 
 from conch.contracts.errors import ConchError, DeadlineExceeded
 from conch.contracts.specs import SPEECH_RATE
+from conch.replies import NO_ANSWER
 from gateway.audio import Samples
 from gateway.calls import Call
 from gateway.listening.bounds import Bounds
@@ -67,7 +68,8 @@ class Session:
         )
         self._activity = tools.activity()
         self._track = Track(rate, opening.resume_offset, tools.endpointing)
-        self._dialogue = Dialogue(opening.language, opening.contacts, bounds.answer_s)
+        thresholds = call(bounds.final_s).identity.thresholds
+        self._dialogue = Dialogue(opening.language, opening.contacts, bounds.answer_s, thresholds)
         self._deciding = Deciding(
             opening,
             tools.recogniser,
@@ -148,7 +150,7 @@ class Session:
 
     async def _end(self) -> None:
         self._decided_to = self._receiving.received_to
-        await self._outlet.tell(self._dialogue.call_off("the session has ended"))
+        await self._outlet.tell(self._dialogue.call_off("the session has ended", NO_ANSWER))
         await self._outlet.tell([Ended(self._stop_reason, self._decided_to, self._decided_to)])
         await self._outlet.close()
 
@@ -220,7 +222,8 @@ class Session:
             self._foresight.expect(lull)
 
     def _ask_partial(self) -> None:
-        if not self._track.open:
+        # What is asked for in a pause would stand in the way of the final, if the pause is the end.
+        if not self._track.open or self._track.pausing:
             return
         spoken = self._track.spoken()
         if not self._partials.due(len(spoken)):

@@ -44,6 +44,11 @@ class Track:
         return self._endpointer.open
 
     @property
+    def pausing(self) -> bool:
+        """Nobody is speaking right now; perhaps the utterance is over."""
+        return self._endpointer.pausing
+
+    @property
     def decided_to(self) -> int:
         """Every sample before is in an utterance that was given, or was silence."""
         return self._offset_of(self._endpointer.decided_to)

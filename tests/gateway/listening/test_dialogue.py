@@ -3,10 +3,10 @@
 import pytest
 
 from conch.commands.contacts import Contact
-from conch.contracts.voice import Understood
+from conch.contracts.voice import Scores, Understood
 from conch.decision import Action
 from conch.replies import CALLED_OFF, NO_ANSWER, NO_CONTACT
-from gateway.listening.dialogue import Dialogue, Reading
+from gateway.listening.dialogue import Dialogue, Heard, Reading
 from gateway.listening.events import Command
 
 CONTACTS = (Contact("Mai Lan"), Contact("Mai Anh"), Contact("John Smith"))
@@ -26,8 +26,11 @@ def asked(one: Command, contacts: tuple[Contact, ...] = CONTACTS) -> Dialogue:
     return dialogue
 
 
-def read(dialogue: Dialogue, text: str, at_offset: int = 40_000) -> Reading:
-    return dialogue.read(1, text, at_offset, 103.0, 60_000)
+CLEARLY = Scores(avg_logprob=-0.2)
+
+
+def read(dialogue: Dialogue, text: str, at_offset: int = 40_000, scores: Scores = CLEARLY) -> Reading:
+    return dialogue.read(1, Heard(text, scores, at_offset), 103.0, 60_000)
 
 
 def test_only_a_doubt_is_a_question() -> None:

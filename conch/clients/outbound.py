@@ -37,6 +37,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MOST_RETRY_AFTER_S = 3600.0
 
+
 class AlreadyThere(InvalidRequest):
     """409: what was to be made has been made before."""
 
@@ -121,6 +122,8 @@ class Outbound:
                 return await self._ask(call, url, addresses)
         except TimeoutError as error:
             raise DeadlineExceeded(f"{url.host} has not answered within {call.deadline_s} s") from error
+        except httpx.LocalProtocolError as error:
+            raise InvalidRequest(f"the call to {url.host} cannot be written as HTTP") from error
         except httpx.HTTPError as error:
             raise Unavailable(f"the call to {url.host} broke: {type(error).__name__}") from error
 
@@ -143,18 +146,7 @@ class Outbound:
         raise Unreached(f"{url.host} cannot be reached ({'; '.join(failures) or 'it has no address'})")
 
     async def _ask_at(self, address: IpAddress, call: Call, url: httpx.URL) -> Answer:
-        # To the address; the name stays in Host, and in what TLS asks for and checks the certificate against.
-        request = httpx.Request(
-            call.method,
-            url.copy_with(host=str(address)),
-            headers={**call.headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"},
-            content=call.content,
-            extensions={
-                "sni_hostname": url.raw_host.decode("ascii"),
-                "timeout": httpx.Timeout(None, connect=self._connect_s).as_dict(),
-            },
-        )
-        response = await self._transport.handle_async_request(request)
+        response = await self._transport.handle_async_request(_request(address, call, url, self._connect_s))
         try:
             _check_status(response, url)
             content = await self._read(response, url)
@@ -171,6 +163,23 @@ class Outbound:
             if len(content) > self._max_answer_bytes:
                 raise TooMuch(f"the answer of {url.host} has more than {self._max_answer_bytes} bytes")
         return bytes(content)
+
+
+def _request(address: IpAddress, call: Call, url: httpx.URL, connect_s: float) -> httpx.Request:
+    """To the address; the name stays in Host, and in what TLS asks for and checks the certificate against."""
+    try:
+        return httpx.Request(
+            call.method,
+            url.copy_with(host=str(address)),
+            headers={**call.headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+            content=call.content,
+            extensions={
+                "sni_hostname": url.raw_host.decode("ascii"),
+                "timeout": httpx.Timeout(None, connect=connect_s).as_dict(),
+            },
+        )
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"a header for {url.host} is not ASCII; there are {', '.join(call.headers)}") from None
 
 
 def _check_status(response: httpx.Response, url: httpx.URL) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conch.clients.allowed import Allowed
 from conch.clients.outbound import Answer, Call, Outbound, Unreached
 from conch.contracts import errors
-from conch.contracts.errors import DeadlineExceeded, PermissionDenied, TooMuch, Unavailable
+from conch.contracts.errors import DeadlineExceeded, InvalidRequest, PermissionDenied, TooMuch, Unavailable
 from conch.stack.serving import free_ports
 from tests.clients.peer import OK, WAIT, Asked, answering, response
 from tests.edge.authority import Authority
@@ -59,6 +59,16 @@ async def test_a_call_arrives_as_it_was_given():
             b"body",
         )
     ]
+
+
+@pytest.mark.parametrize("value", ["sésame", "a\r\nX-Other: b"], ids=["not ASCII", "two headers"])
+async def test_a_header_that_is_none_is_refused_and_not_sent(value):
+    async with answering() as peer:
+        url = f"http://127.0.0.1:{peer.port}/"
+        with pytest.raises(InvalidRequest):
+            await sent(Call("GET", url, PATIENT_S, headers={"X-Key": value}), Allowed([url]))
+
+    assert peer.asked == []
 
 
 async def test_what_is_on_no_list_is_never_called():

@@ -110,17 +110,19 @@ def test_the_pages_do_what_they_say(tmp_path):
         reader.stop()
 
 
-def without_transcript(output: str) -> str:
-    """Piper now and then speaks so that Whisper hears another word; the reply repeats some of them."""
-    return re.sub(r"│ (transcript|reply     ) │.*│", "", output)
+def told(output: str) -> list[str]:
+    """Without words that Piper now and then speaks so that Whisper hears others. How many partial texts there are is up
+    to the machine, and so is whether the team hears of it before the bridge knows that it does."""
+    lines = [re.sub(r"(final|speech|team/summon) .*", r"\1", line) for line in output.splitlines()]
+    return sorted(normalised("\n".join(line for line in lines if " partial " not in line)))
 
 
 @pytest.mark.timeout(300)
 def test_the_demo_prints_what_readme_shows(tmp_path):
     shown = next(code for language, code in BLOCK.findall(README.read_text()) if code.startswith("Piper says"))
     printed = Reader(tmp_path).run(Example("sh", f"conch demo --state {tmp_path}/demo -o reply.wav\n", shown))
-    assert "reply" in printed
-    assert normalised(without_transcript(printed)) == normalised(without_transcript(shown))
+    assert " partial " in printed
+    assert told(printed) == told(shown)
     with wave.open(str(tmp_path / "reply.wav")) as reply:
         assert reply.getnframes() > reply.getframerate() / 2
 

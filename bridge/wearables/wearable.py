@@ -13,6 +13,7 @@ from bridge.mqtt import Broker, Message, Mqtt
 from bridge.wearables.recording import CHUNK_S
 from conch.contracts.errors import ConchError, DeadlineExceeded, Unavailable
 from conch.contracts.topics import LAST, OFFSET, RATE, SEQUENCE, SESSION, DeviceId
+from conch.decision import Action
 
 CONNECT_S = 10.0
 
@@ -20,6 +21,9 @@ PATIENCE_S = 60.0
 """For a session's last event, after its last chunk."""
 
 MOST_UNACKNOWLEDGED = 100
+
+ACTED_ON = (Action.EXECUTE, Action.FORWARD)
+"""Decisions that an `action` event follows."""
 
 
 class Sound(Protocol):
@@ -111,16 +115,22 @@ class Wearable:
         self._mqtt.publish(self._name.audio, chunk, 1, (*places, (LAST, last)))
 
     async def _heed(self, session: str, heed: Heed) -> None:
-        ended = False
-        while True:
+        """Until the session has ended, and is accounted for, and what was decided in it is done."""
+        ended = accounted = False
+        undone: set[str] = set()
+        while not (ended and accounted) or undone:
             told = await self.told.get()
             if isinstance(told, Event):
                 if told.session not in (session, ""):
                     continue
                 ended |= told.name == "ended"
+                # One also comes after each loss, before the session's end.
+                accounted = ended and (accounted or told.name == "account")
+                if told.name == "decision" and told.fields["decision"] in ACTED_ON:
+                    undone.add(told.fields["command_id"])
+                if told.name == "action":
+                    undone.discard(told.fields["command_id"])
             heed(told)
-            if ended and isinstance(told, Event) and told.name == "account":
-                return
 
 
 @asynccontextmanager

@@ -1,74 +1,90 @@
-"""`conch demo [FILE]`: the main job, from nothing: a spoken command in, a decision and a spoken reply out.
+"""`conch demo [FILE]`: the main job, from nothing: a wearable speaks a command over MQTT, and is answered.
 
 Starts a stack of its own, and stops it again.
 """
 
+import asyncio
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from bridge.devices import Device
+from bridge.mqtt import Broker
+from bridge.wearables.recording import Played, Recording, read
+from bridge.wearables.wearable import wearing
 from conch.cli.connection import Key, connected
 from conch.cli.console import FAILED, err, out
 from conch.cli.speak import save_wav
-from conch.clients.edge import Client
-from conch.contracts.errors import InvalidRequest
-from conch.contracts.voice import SpokenSentence, Understood
-from conch.replies import reply_to
-from conch.stack.state import default_root
+from conch.cli.story import SUMMONS, Story
+from conch.cli.wearable import broker_of, devices_file, register
+from conch.contracts.topics import DEFAULT_TENANT, DeviceId
+from conch.stack.state import StateFolder, default_root
 
 COMMAND = "Please send the cleaning crew to the loading dock."
+DEVICE = Device(DeviceId(DEFAULT_TENANT, "conch-demo"), "en", teams=("cleaning crew",))
 
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds of named stages, in the order they ran."""
-
-    stages: list[tuple[str, float]] = field(default_factory=list)
-
-    def time(self, name: str, work: Callable[[], T]) -> T:
-        start = time.perf_counter()
-        result = work()
-        self.stages.append((name, (time.perf_counter() - start) * 1000))
-        return result
+LAST_S = 15.0
+"""For the reply's speech and the summons, after the session."""
 
 
 def demo(
-    file: Annotated[Path | None, typer.Argument(help="A spoken command; Piper speaks one where none is given.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A spoken command, 16-bit WAV; Piper speaks one where none is given.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to save the spoken reply.")] = Path("reply.wav"),
     state: Annotated[
         Path | None, typer.Option("--state", metavar="DIR", help="State folder of the demo's stack.")
     ] = None,
     key: Key = "",
 ) -> None:
-    """Start a stack, send a spoken command through it, show what was made of it, stop the stack."""
+    """Start a stack, let a wearable speak a command over MQTT, show what it is told as it comes, stop the stack."""
     # Beside the default stack's folder, not in it: a stack that runs already is left alone.
     root = state or default_root().with_name(default_root().name + "-demo")
-    with _own_stack(root), connected(root, key) as gateway:
-        watch = Stopwatch()
-        audio = _read(file) if file else _spoken_command(gateway, watch)
-        understood = watch.time("understand, whole call", lambda: gateway.understand_audio(audio))
-        reply = reply_to(understood)
-        sentences = watch.time("speak the reply", lambda: list(gateway.speak_stream(reply)))
-        save_wav(output, sentences)
-        _show(understood, reply, output, watch)
+    recording = read(file) if file else None
+    with _own_stack(root):
+        if recording is None:
+            recording = _spoken_command(root, key)
+        folder = StateFolder(root)
+        register(devices_file(folder), DEVICE.id, DEVICE)
+        out.print("A wearable plays it over MQTT, at the pace of speech:")
+        story = asyncio.run(_play(broker_of(folder, "conch-demo"), recording))
+        if story.spoken:
+            save_wav(output, story.spoken)
+            _line(f"{story.spoken_s:.1f}", "speech", f'"{story.reply}" ({output})')
+        loud = recording.loud_s()
+        if story.decided_s is not None and loud is not None:
+            after = f"The decision came {story.decided_s - loud[1]:.1f} s after the last word"
+            out.print(f"{after}, with the silence that ends a command.", soft_wrap=True)
+
+
+async def _play(broker: Broker, recording: Recording) -> Story:
+    async with wearing(broker, DEVICE.id, [SUMMONS]) as wearable:
+        story = Story(DEVICE.id, time.monotonic(), _line)
+        await wearable.converse(Played(recording), story.heed)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                while story.awaits:
+                    story.heed(await wearable.told.get())
+    for missing in sorted(story.awaits):
+        err.print(f"no {missing} came within {LAST_S:.0f} s", style="red")
+    return story
+
+
+def _line(at_s: str, name: str, words: str) -> None:
+    out.print(f"{at_s:>5}  {name:<14}  {words}".rstrip(), markup=False, soft_wrap=True)
 
 
 @contextmanager
 def _own_stack(root: Path) -> Iterator[None]:
     conch = [sys.executable, "-m", "conch.cli"]
     start = time.perf_counter()
-    with err.status("starting Redis, Triton, the edge and the gateway"):
+    with err.status("starting Redis, Triton, the edge, the gateway, an MQTT broker and the bridge"):
         up = subprocess.run([*conch, "up", "--detach", "--state", str(root)], check=False)
     if up.returncode != 0:
         raise typer.Exit(up.returncode)
@@ -83,39 +99,8 @@ def _own_stack(root: Path) -> Iterator[None]:
             raise typer.Exit(FAILED)
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _spoken_command(gateway: Client, watch: Stopwatch) -> bytes:
-    out.print(f'Piper says: "{COMMAND}"')
-    return _wav(watch.time("speak the command", lambda: list(gateway.speak_stream(COMMAND))))
-
-
-def _wav(sentences: list[SpokenSentence]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "command.wav"
-        save_wav(path, sentences)
-        return path.read_bytes()
-
-
-def _show(understood: Understood, reply: str, output: Path, watch: Stopwatch) -> None:
-    result = Table(show_header=False, title="What was understood", title_justify="left")
-    result.add_row("transcript", understood.text or "(nothing was said)")
-    result.add_row("language", understood.language)
-    result.add_row("intent", understood.intent or "none")
-    result.add_row("confidence", f"{understood.confidence:.3f}")
-    result.add_row("decision", f"{understood.decision}: {understood.reason}")
-    result.add_row("reply", f"{reply} ({output})")
-    out.print(result)
-    stages = Table("stage", "ms", title="Where the time went", title_justify="left")
-    stages.columns[1].justify = "right"
-    for name, ms in watch.stages:
-        stages.add_row(name, f"{ms:.0f}")
-        if name.startswith("understand"):
-            for stage in understood.stages:
-                stages.add_row(f"  {stage.name}", f"{stage.ms:.1f}")
-    out.print(stages)
+def _spoken_command(root: Path, key: str) -> Recording:
+    with connected(root, key) as gateway:
+        out.print(f'Piper says: "{COMMAND}"')
+        speech = gateway.speak(COMMAND)
+    return Recording(speech.pcm16, speech.sample_rate)

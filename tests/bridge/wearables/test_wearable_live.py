@@ -29,22 +29,26 @@ async def conversed(site, sound):
     """What the device sent, and the events it heard."""
     events = []
 
-    def heed(told):
-        if isinstance(told, Event):
-            events.append(told.fields)
+    def heed(one):
+        if isinstance(one, Event):
+            events.append(one.fields)
 
     async with wearing(broker(site), WATCH) as wearable:
         return await wearable.converse(sound, heed), events
 
 
+def told(events, name):
+    return [event for event in events if event["event"] == name]
+
+
 async def test_a_recording_is_heard_to_its_end_and_every_sample_is_accounted_for(site):
     sent, events = await conversed(site, Played(SAID, pace=8.0))
-    assert [event["event"] for event in events if event["event"] not in ("account", "speech")] == [
-        "started", "speech_started", "final", "intent", "decision", "ended",
-    ]  # fmt: skip
+    kinds = [event["event"] for event in events if event["event"] not in ("account", "action", "speech")]
+    assert kinds == ["started", "speech_started", "final", "intent", "decision", "ended"]
+    assert [action["state"] for action in told(events, "action")] == ["done"]
     assert {event["session"] for event in events} == {sent.session}
-    account = events[-1]
-    assert (account["event"], account["received"], account["sent"]) == ("account", sent.samples, sent.samples)
+    (account,) = told(events, "account")
+    assert (account["received"], account["sent"]) == (sent.samples, sent.samples)
     assert sent.samples == 4800 + 16_000 + 3200
 
 
@@ -66,10 +70,10 @@ async def test_a_microphone_is_heard_until_it_is_stopped(site):
 
     microphone, decided, events = Microphone(capture), asyncio.Event(), []
 
-    def heed(told):
-        if isinstance(told, Event):
-            events.append(told.name)
-            if told.name == "decision":
+    def heed(one):
+        if isinstance(one, Event):
+            events.append(one.name)
+            if one.name == "decision":
                 decided.set()
 
     async with wearing(broker(site), WATCH) as wearable:
@@ -104,8 +108,8 @@ async def test_a_chunk_that_is_refused_leaves_the_accounts_in_balance(site):
             yield speech(seed=2)
 
     sent, events = await conversed(site, Faltering())
-    account = events[-1]
-    assert [event["reason"] for event in events if event["event"] == "refused"] == ["empty"]
+    account = told(events, "account")[-1]
+    assert [refused["reason"] for refused in told(events, "refused")] == ["empty"]
     assert account["received"] + account["gap"] + account["dropped"] == sent.samples == 3 * 3200
 
 

@@ -23,6 +23,7 @@ from gateway.listening.receiving import Chunk
 from gateway.understanding import CommandUnderstanding
 from tests.gateway.conftest import said, silence
 from tests.gateway.microphone import pcm16
+from tests.gateway.opus_packets import packets
 
 
 @dataclass
@@ -75,12 +76,13 @@ class Caller:
     counts: Counts = field(default_factory=Counts)
     events: list[Event] = field(default_factory=list)
     bounds: Bounds = field(default_factory=lambda: Bounds(tick_s=0.01))
+    format: Format = field(default_factory=lambda: Format(Encoding.PCM16, SPEECH_RATE, 1))
 
     async def listen(self, chunks: AsyncIterator[Chunk]) -> None:
         limits = Limits()
         understanding = CommandUnderstanding(self.models, limits)
         listening = Listening(self.models, understanding, limits, self.counts, bounds=self.bounds, clock=self.clock)
-        opening = Opening("badge-1", "", "monday", Format(Encoding.PCM16, SPEECH_RATE, 1), "", "", (), 0)
+        opening = Opening("badge-1", "", "monday", self.format, "", "", (), 0)
         await listening.listen(opening, chunks, self._write, Call(ANONYMOUS, time.monotonic() + 3600))
 
     async def _write(self, event: Event) -> None:
@@ -109,6 +111,21 @@ async def test_a_declared_rate_that_lies_ends_the_session(caller: Caller) -> Non
     with pytest.raises(InvalidRequest, match=r"declared as 16000 .* arrives as 32\d\d\d a second"):
         await caller.listen(paced(caller.clock, two_minutes, times=2.0))
     assert caller.counts.sessions == 0
+
+
+async def test_a_rate_of_opus_that_its_offsets_belie_ends_the_session(caller: Caller) -> None:
+    """A packet tells of time alone: that it was counted at another rate shows in how fast the offsets go on."""
+    caller.format = Format(Encoding.OPUS, SPEECH_RATE, 1)
+    (packet,) = packets(np.zeros(5760, np.int16), 48_000, frame_s=0.12)
+
+    async def counted_at_48_khz() -> AsyncIterator[Chunk]:
+        for at in range(500):
+            yield Chunk(packet, at * 5760)
+            caller.clock.now += 0.12
+            await asyncio.sleep(0)
+
+    with pytest.raises(InvalidRequest, match=r"declared as 16000 .* arrives as (47|48)\d\d\d a second"):
+        await caller.listen(counted_at_48_khz())
 
 
 async def test_an_hour_of_silence_is_an_hour_decided(caller: Caller) -> None:

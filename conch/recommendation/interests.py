@@ -9,10 +9,12 @@
 A category that comes in more than once has the highest of its weights; the heaviest are looked at, ties by id.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from conch.contracts.provenance import NO_REASON, Source
 from conch.recommendation.catalogue import Catalogue
@@ -21,21 +23,23 @@ from conch.recommendation.scenarios import Mix
 
 HOUR_MS = 3_600_000
 
-_NONE = np.zeros(0, np.uint32)
+
+def _nothing(kind: npt.DTypeLike) -> Callable[[], npt.NDArray[Any]]:
+    return lambda: np.zeros(0, kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What the hot store knows of a user."""
 
-    views: U4 = _NONE
+    views: U4 = field(default_factory=_nothing(np.uint32))
     """Masters, the last view first."""
-    liked: U4 = _NONE
+    liked: U4 = field(default_factory=_nothing(np.uint32))
     """Categories."""
-    liked_weights: F4 = np.zeros(0, np.float32)  # noqa: RUF009 - never written to
-    liked_times: "np.ndarray[tuple[int], np.dtype[np.int64]]" = np.zeros(0, np.int64)  # noqa: RUF009
+    liked_weights: F4 = field(default_factory=_nothing(np.float32))
+    liked_times: npt.NDArray[np.int64] = field(default_factory=_nothing(np.int64))
     """Epoch ms of each weight."""
-    bought: U4 = _NONE
+    bought: U4 = field(default_factory=_nothing(np.uint32))
     """Masters."""
 
     @property

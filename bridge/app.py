@@ -18,17 +18,19 @@ from bridge.counting import Counting
 from bridge.devices import DevicesFile, Registry
 from bridge.gateway import Gateway
 from bridge.intake import Intake
+from bridge.lease import Lease
 from bridge.mqtt import Broker, Mqtt, Tls
 from bridge.repeats import Repeats
+from bridge.scatter_check import ScatterCheck
 from bridge.session import Pace
 from bridge.sessions import Sessions
 from bridge.settings import Settings
+from bridge.share import Share, audio_filters
 from bridge.speaking import Speaking
 from bridge.spool import Spool
 from bridge.telling import Telling
 from conch.contracts import metrics
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.topics import AUDIO_FILTERS
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +44,27 @@ class Bridge:
         self.counting = Counting()
         self._spool = Spool(settings.spool_folder, settings.spool_max_bytes, settings.segment_bytes)
         self._registry = Registry(DevicesFile(settings.devices_file))
-        self._mqtt = Mqtt(_broker(settings), AUDIO_FILTERS, settings.max_unacknowledged)
+        self._share = Share(settings.share_index, settings.share_count)
+        self._lease = Lease(settings.spool_folder)
+        self._mqtt = Mqtt(_broker(settings), audio_filters(settings.shared_group), settings.max_unacknowledged)
         self._outbox = Outbox(settings.outbox_file, settings.outbox_max_age_s, settings.outbox_max_commands)
         self._outbound = outbound_of(settings)
         self._ways = ways_of(settings, self._outbound, self._mqtt.deliver, self._registry.get)
 
     async def run(self) -> None:
         """Until it is cancelled. What is not decided then stands in the spool."""
+        with self._metrics():
+            if self._settings.standby:
+                async with self._lease.awaited():
+                    await self._carry()
+            else:
+                with self._lease.taken():
+                    await self._carry()
+
+    async def _carry(self) -> None:
         self._registry.refresh()
         self._outbox.open()
-        with contextlib.closing(self._spool), contextlib.closing(self._outbox), self._metrics():
+        with contextlib.closing(self._spool), contextlib.closing(self._outbox):
             async with Gateway(self._settings.gateway_address) as gateway, self._outbound:
                 await self._run(gateway)
 
@@ -68,7 +81,9 @@ class Bridge:
         sessions = Sessions(
             self._spool, self._registry, gateway, telling, actions, self.counting, bounds, pace, repeats
         )
-        intake = Intake(self._registry, sessions, mqtt.acknowledge, self.counting, settings.max_chunk_bytes)
+        intake = Intake(
+            self._registry, sessions, mqtt.acknowledge, self.counting, settings.max_chunk_bytes, self._share
+        )
         self.counting.watch(metrics.BRIDGE_SESSIONS, lambda: len(sessions))
         self.counting.watch(metrics.BRIDGE_ACTIONS_WAITING, lambda: actions.waiting)
         async with asyncio.TaskGroup() as group:
@@ -90,6 +105,8 @@ class Bridge:
         fitness = await BrokerCheck(_broker(settings), needs).run()
         for words in fitness.lowered:
             logger.warning("%s", words)
+        if settings.shared_group:
+            await ScatterCheck(_broker(settings)).run()
         self._mqtt.limit_in_flight(fitness.in_flight)
         await self._mqtt.run(intake.take)
 
@@ -106,6 +123,7 @@ class Bridge:
 
     @contextlib.contextmanager
     def _metrics(self) -> Iterator[None]:
+        self.counting.watch(metrics.BRIDGE_ACTIVE, lambda: self._lease.held)
         self.counting.watch(metrics.BRIDGE_CONNECTED, lambda: self._mqtt.connected)
         self.counting.watch(metrics.BRIDGE_UNSENT, lambda: self._mqtt.unsent)
         self.counting.watch(metrics.BRIDGE_SPOOL_BYTES, lambda: self._spool.bytes)
@@ -134,4 +152,5 @@ def _broker(settings: Settings) -> Broker:
     host, port = settings.mqtt_address.rsplit(":", 1)
     password = settings.mqtt_password.get_secret_value()
     tls = None if settings.mqtt_ca is None else Tls(settings.mqtt_ca, settings.mqtt_certificate, settings.mqtt_key)
-    return Broker(host, int(port), settings.mqtt_version, settings.client_id, settings.mqtt_user, password, tls)
+    client_id = settings.client_id if settings.share_count == 1 else f"{settings.client_id}-{settings.share_index}"
+    return Broker(host, int(port), settings.mqtt_version, client_id, settings.mqtt_user, password, tls)

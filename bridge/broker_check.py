@@ -4,19 +4,11 @@ It is told by its CONNACK, or shows it: the largest chunk must come back through
 than may be in flight, of which none is acknowledged until the broker has taken all of them.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bridge.mqtt import Broker, Message, Mqtt, Offer
-from conch.contracts.errors import InvalidRequest
+from bridge.trial import WITHIN_S, BrokerUnfit, connected, until
 from conch.contracts.topics import BROKER_CHECK, OFFSET, RATE, SEQUENCE, SESSION
-
-WITHIN_S = 8.0
-"""Nothing that the broker has taken comes later."""
-
-LOOK_S = 0.01
 
 HEAD_BYTES = 1024
 """Of a message beside its audio: topic and properties."""
@@ -24,10 +16,6 @@ HEAD_BYTES = 1024
 SLICE = 200
 
 TRIES = 3
-
-
-class BrokerUnfit(InvalidRequest):
-    """It would lose audio; the message names the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class Fitness:
 class BrokerCheck:
     def __init__(self, broker: Broker, needs: Needs) -> None:
         self._needs = needs
-        self._broker = replace(broker, kept_s=0)
+        self._broker = broker
         self._topic = f"{BROKER_CHECK}/{broker.client_id}"
         self._asked_s = broker.kept_s
         self._came: list[Message] = []
@@ -60,7 +48,12 @@ class BrokerCheck:
             tries -= 1
             self._came.clear()
             # Two connections: rumqttd acknowledges nothing to a client whose own window is full.
-            async with self._connected("hears", self._topic) as hears, self._connected("says") as says:
+            async with (
+                connected(
+                    self._broker, "hears", (self._topic,), self._needs.unacknowledged, self._came.append
+                ) as hears,
+                connected(self._broker, "says", (), self._needs.unacknowledged, self._came.append) as says,
+            ):
                 try:
                     return await self._tried(hears, says)
                 except BrokerUnfit:
@@ -74,24 +67,10 @@ class BrokerCheck:
         lowered += await self._burst(hears, says)
         return Fitness(hears.offer.in_flight, tuple(lowered))
 
-    @contextlib.asynccontextmanager
-    async def _connected(self, name: str, *filters: str) -> AsyncIterator[Mqtt]:
-        broker = replace(self._broker, client_id=f"{self._broker.client_id}-{name}")
-        mqtt = Mqtt(broker, filters, self._needs.unacknowledged)
-        running = asyncio.create_task(mqtt.run(self._came.append))
-        try:
-            while not mqtt.connected:  # noqa: ASYNC110 - paho tells it to its own thread
-                await asyncio.sleep(LOOK_S)
-            yield mqtt
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
-
     async def _largest(self, hears: Mqtt, says: Mqtt) -> None:
         properties = ((SESSION, "s" * 128), (SEQUENCE, "9" * 16), (OFFSET, "9" * 16), (RATE, "48000"))
         says.publish(self._topic, bytes(self._needs.chunk_bytes), 1, properties)
-        if not await _until(lambda: bool(self._came), hears, says):
+        if not await until(lambda: bool(self._came), hears, says):
             raise BrokerUnfit(
                 f"a message of {self._needs.chunk_bytes} bytes (max_chunk_bytes) does not come back through "
                 f"{self._topic} within {WITHIN_S:g} s: the broker takes less, or lets us not publish and read there"
@@ -104,11 +83,11 @@ class BrokerCheck:
         for start in range(0, held, step):
             for number in range(start, min(start + step, held)):
                 says.publish(self._topic, str(number).encode(), 1)
-            if not await _until(lambda: not says.unconfirmed, hears, says):
+            if not await until(lambda: not says.unconfirmed, hears, says):
                 raise BrokerUnfit(f"the broker acknowledges no more than {start + step - says.unconfirmed} messages")
         window = done = 0
         while done < held:
-            if not await _until(lambda done=done: len(self._came) > done, hears, says):  # type: ignore[misc]
+            if not await until(lambda done=done: len(self._came) > done, hears, says):  # type: ignore[misc]
                 raise BrokerUnfit(
                     f"of {held} messages (broker_holds) that waited for us the broker has dropped {held - done}: its "
                     "queue for a subscriber is shorter (max_queued_messages of Mosquitto)"
@@ -137,15 +116,3 @@ def _offered(offer: Offer, needs: Needs, asked_s: int) -> list[str]:
     if offer.in_flight < needs.unacknowledged:
         lowered.append(f"the broker takes {offer.in_flight} messages at once, not {needs.unacknowledged}")
     return lowered
-
-
-async def _until(holds: Callable[[], bool], *connections: Mqtt) -> bool:
-    """False where it does not in time, or a connection breaks."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(WITHIN_S):
-            while not holds():
-                if any(mqtt.breaks for mqtt in connections):
-                    return False
-                await asyncio.sleep(LOOK_S)
-            return True
-    return False

@@ -12,6 +12,7 @@ from bridge.counting import Counting
 from bridge.devices import Device, Registry
 from bridge.mqtt import Message
 from bridge.sessions import Sessions
+from bridge.share import Share
 from bridge.spool import SpoolFull
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.topics import DeviceId
@@ -30,12 +31,14 @@ class Intake:
         acknowledge: Callable[[Message], None],
         counting: Counting,
         max_chunk_bytes: int,
+        share: Share,
     ) -> None:
         self._registry = registry
         self._sessions = sessions
         self._acknowledge = acknowledge
         self._counting = counting
         self._max_chunk_bytes = max_chunk_bytes
+        self._share = share
         self._inbox: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._is_full = False
@@ -70,7 +73,10 @@ class Intake:
     def _take(self, message: Message) -> None:
         """Raises SpoolFull, and then has done nothing."""
         try:
-            device = self._device(message.topic)
+            name = _device_id(message.topic)
+            if not self._share.owns(name):
+                return  # and it is acknowledged: each bridge has a copy of its own
+            device = self._device(name)
         except Refused as error:
             self._counting.refused("", error.reason)
             logger.debug("refused: %s", error.message)
@@ -86,11 +92,7 @@ class Intake:
                 device, chunk.session if error.reason is Reason.STALE_SESSION else "", events.refused(error)
             )
 
-    def _device(self, topic: str) -> Device:
-        try:
-            name = DeviceId.of_audio(topic)
-        except InvalidRequest as error:
-            raise Refused(Reason.TOPIC, error.message) from None
+    def _device(self, name: DeviceId) -> Device:
         device = self._registry.get(name)
         if device is None:
             raise Refused(Reason.UNKNOWN_DEVICE, f"no device {name.device} of tenant {name.tenant} is registered")
@@ -104,3 +106,10 @@ class Intake:
                 logger.error("the spool is full: no audio is acknowledged until some is decided")
             else:
                 logger.info("the spool has room again")
+
+
+def _device_id(topic: str) -> DeviceId:
+    try:
+        return DeviceId.of_audio(topic)
+    except InvalidRequest as error:
+        raise Refused(Reason.TOPIC, error.message) from None

@@ -84,6 +84,8 @@ class Mqtt:
         self._connection = 0
         self.connected = False
         """And subscribed to the filters, if there are any."""
+        self.refusal = ""
+        """Why the broker lets us not subscribe."""
         self.unsent = 0
         """Messages that were given to publish() and lost."""
         self.offer = Offer()
@@ -205,7 +207,8 @@ class Mqtt:
 
     def _subscribed(self, _client: Any, _user: Any, _number: Any, reasons: Any, _properties: Any) -> None:
         if refused := [str(reason) for reason in reasons if reason.is_failure]:
-            logger.error("the broker lets us not subscribe to %s: %s", ", ".join(self._filters), ", ".join(refused))
+            self.refusal = ", ".join(refused)
+            logger.error("the broker lets us not subscribe to %s: %s", ", ".join(self._filters), self.refusal)
             return
         self.connected = True
         self._loop.call_soon_threadsafe(self._here.set)

@@ -38,6 +38,20 @@ class Settings(BaseSettings):
     client_id: str = "conch-bridge"
     """The broker keeps what came while this one was away; two of one name push each other out."""
 
+    share_index: int = Field(default=0, ge=0)
+    """Which of `share_count` bridges this one is. Each has a spool and an outbox of its own."""
+
+    share_count: int = Field(default=1, ge=1)
+    """Bridges that share the devices, by their names. All are stopped to change it. With more than one, the index is
+    part of the client id."""
+
+    shared_group: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
+    """A shared subscription's, at a broker that gives all of a topic to one member; another is refused. In place of
+    `share_count`, with a client id for each bridge."""
+
+    standby: bool = False
+    """Wait while another bridge has the spool, then go on in its place. It has the other's settings, ports aside."""
+
     gateway_address: str = "127.0.0.1:8021"
     """The gateway's gRPC, or what balances several. It believes the tenant we name, so it is none that others reach."""
 

@@ -178,6 +178,7 @@ BRIDGE_ACTIONS = Metric(
 BRIDGE_ACTIONS_WAITING = Metric("conch_bridge_actions_waiting", Kind.GAUGE, "Commands that wait to be acted on.")
 BRIDGE_SESSIONS = Metric("conch_bridge_sessions", Kind.GAUGE, "Sessions of devices that have audio in flight.")
 BRIDGE_CONNECTED = Metric("conch_bridge_connected", Kind.GAUGE, "Whether the broker has us subscribed, 1 or 0.")
+BRIDGE_ACTIVE = Metric("conch_bridge_active", Kind.GAUGE, "Whether it carries audio, or is on standby: 1 or 0.")
 BRIDGE_UNSENT = Metric("conch_bridge_unsent", Kind.GAUGE, "Messages lost since the start, as the broker was away.")
 BRIDGE_SPOOL_BYTES = Metric("conch_bridge_spool_bytes", Kind.GAUGE, "Bytes on disk of audio that is not decided.")
 BRIDGE_SPOOL_FULL = Metric(
@@ -219,6 +220,7 @@ ALL = (
     BRIDGE_ACTIONS_WAITING,
     BRIDGE_SESSIONS,
     BRIDGE_CONNECTED,
+    BRIDGE_ACTIVE,
     BRIDGE_UNSENT,
     BRIDGE_SPOOL_BYTES,
     BRIDGE_SPOOL_FULL,

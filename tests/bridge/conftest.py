@@ -91,15 +91,15 @@ class Site:
         self.begin_bridge(**settings)
         eventually(lambda: self.metric("conch_bridge_connected") == 1)
 
-    def begin_bridge(self, **settings: object) -> None:
-        """And wait for nothing."""
-        self._start("bridge", BRIDGE, self._environment(settings))
+    def begin_bridge(self, name: str = "bridge", **settings: object) -> None:
+        """And wait for nothing. A second one has another name, and its metrics at another port."""
+        self._start(name, BRIDGE, self._environment(settings))
 
-    def refused_to_start(self, **settings: object) -> str:
+    def refused_to_start(self, name: str = "bridge", **settings: object) -> str:
         """What a bridge says that ends by itself with a failure."""
-        self.begin_bridge(**settings)
-        assert self._processes.pop("bridge").wait(WITHIN_S) == 1
-        return self.log()
+        self.begin_bridge(name, **settings)
+        assert self._processes.pop(name).wait(WITHIN_S) == 1
+        return self.log(name)
 
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
@@ -111,10 +111,10 @@ class Site:
         process.terminate()
         return process.wait(timeout=30)
 
-    def metric(self, sample: str) -> float | None:
+    def metric(self, sample: str, port: int = 0) -> float | None:
         """As it stands on the page, labels and all; None where it is not there."""
         try:
-            page = httpx.get(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5).text
+            page = httpx.get(f"http://127.0.0.1:{port or self.metrics}/metrics", timeout=5).text
         except httpx.HTTPError:
             return None
         found = re.search(rf"^{re.escape(sample)} (\S+)$", page, re.MULTILINE)

@@ -104,8 +104,10 @@ class Gateway:
         return listening
 
     async def speak(self, tenant: str, text: str, deadline_s: float) -> AsyncIterator[SpokenSentence]:
-        """Sentence by sentence. Raises ConchError."""
-        call: Any = self._voice.Speak(pb.SpeakRequest(text=text), metadata=_headers(tenant), timeout=deadline_s)
+        """Sentence by sentence; a gateway that is away is waited for. Raises ConchError."""
+        call: Any = self._voice.Speak(
+            pb.SpeakRequest(text=text), metadata=_headers(tenant), timeout=deadline_s, wait_for_ready=True
+        )
         try:
             async for reply in call:
                 yield SpokenSentence(reply.pcm16, reply.sample_rate)

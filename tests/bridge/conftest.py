@@ -101,6 +101,10 @@ class Site:
         assert self._processes.pop(name).wait(WITHIN_S) == 1
         return self.log(name)
 
+    def code(self, name: str) -> int:
+        """Of one that ends by itself."""
+        return self._processes.pop(name).wait(WITHIN_S)
+
     def kill(self, name: str) -> None:
         process = self._processes.pop(name)
         process.kill()

@@ -11,6 +11,9 @@ from bridge.spool import Place
 from bridge.wearer import Wearer
 from conch.contracts.topics import DeviceId
 
+DROPPED_AT_ONCE = 20
+"""A twentieth of what may wait goes together: a storm of chunks is no storm of events that tell of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -174,7 +177,9 @@ class Backlog:
                 lost.append(one)
             else:
                 self._wait(one)
-        return lost + self._drop_until(self._most)
+        if self._waiting_samples > self._most:
+            lost += self._drop_until(self._most - self._most // DROPPED_AT_ONCE)
+        return lost
 
     def _wait(self, piece: Piece) -> None:
         self._waiting.append(piece)

@@ -116,10 +116,11 @@ def _number(told: Mapping[str, str], name: str, default: int = 0, least: int = 0
 
 
 def _is_json(data: bytes) -> bool:
-    if data[:1] not in b"{[" or data.strip()[-1:] not in b"}]":
+    text = data.strip()
+    if text[:1] not in (b"{", b"[") or text[-1:] not in (b"}", b"]"):
         return False
     try:
-        json.loads(data)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True

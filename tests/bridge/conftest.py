@@ -86,6 +86,12 @@ class Site:
         self._start("broker", list(self.broker.prepare()), {})
         eventually(lambda: all(map(answers, self.broker.ports)))
 
+    def start_gateway(self, **settings: object) -> None:
+        """A real one that hears tones, in the place of the one that counts; `settings` as its own are called."""
+        environment = {f"CONCH_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
+        self._start("gateway", [sys.executable, "-m", "tests.bridge.hearing", str(self.gateway.port)], environment)
+        eventually(lambda: answers(self.gateway.port))
+
     def start_bridge(self, **settings: object) -> None:
         """`settings` as the bridge's own are called."""
         self.begin_bridge(**settings)

@@ -47,7 +47,3 @@ def assert_none_lost(said: Iterable[Span], decided: Iterable[Span], told_lost: I
 def assert_each_counted(counted: Mapping[str, float], told: Sequence[Mapping[str, Any]]) -> None:
     """`counted` by reason; `told` are the device's own `refused` events."""
     assert {reason: count for reason, count in counted.items() if count} == Counter(one["reason"] for one in told)
-
-
-def spans_of(events: Iterable[Mapping[str, Any]]) -> list[Span]:
-    return [(event["start_offset"], event["end_offset"]) for event in events]

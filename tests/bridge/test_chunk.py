@@ -34,6 +34,7 @@ def test_an_opus_packet_tells_how_many_samples_it_has(packet, samples):
         (b"\0\0" * MOST, (), Reason.TOO_LARGE),
         (b'{"a": 1}', (), Reason.TEXT),
         (b"[1, 2]", (), Reason.TEXT),
+        (b' {"a": 1}\n', (), Reason.TEXT),
         (b"\0\0", PLACED[:2], Reason.PROPERTIES),
         (b"\0\0", PLACED[1:], Reason.PROPERTIES),
         (b"\0\0", (*PLACED, ("seq", "8")), Reason.PROPERTIES),

@@ -39,7 +39,8 @@ class Stream:
     told: list[Span] = field(default_factory=list)
 
     def hear(self, chunk: Chunk) -> None:
-        arrival = self.accounts.arrive(chunk.offset, chunk.samples)
+        arrival = self.accounts.place(chunk.offset, chunk.samples)
+        self.accounts.take(chunk.offset, chunk.samples)
         assert arrival.skipped in (0, chunk.samples), "the bridge sends no part of a chunk"
         assert not arrival.skipped, f"a chunk at {chunk.offset} was sent after those behind it, and nobody hears it"
         if any(chunk.data):

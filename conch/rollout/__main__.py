@@ -25,6 +25,7 @@ from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import Busy
 from conch.rollout.server import TritonServer
 from conch.rollout.servers import STACK, ServerAddress
+from conch.rollout.sources.following import keep_following
 from conch.rollout.watching import Watch
 
 EVERY_S = 1.0
@@ -63,6 +64,7 @@ async def _act(folders: Folders, servers: Sequence[ServerAddress], faces: FaceAd
     async with serving_faces(folders, publisher, faces), asyncio.TaskGroup() as tasks:
         tasks.create_task(_beat(folders))
         tasks.create_task(keep_stepping(Controller(folders, tritons), LOOK_S))
+        tasks.create_task(keep_following(folders, publisher))
         tasks.create_task(_keep_watching(folders, Watch(folders, publisher), publisher))
 
 

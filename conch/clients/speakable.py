@@ -7,7 +7,9 @@ _CODE = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _LINE_MARK = re.compile(r"^\s*(?:#{1,6}|>|[-*+•]|\d{1,3}[.)])\s+", re.MULTILINE)
 _MARKS = re.compile(r"[*_`~|#]+")
-_UNSPOKEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]|[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]|https?://\S+")
+_UNSPOKEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]|[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]|https?://\S+"
+)
 _SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？]")  # noqa: RUF001 - ends of sentences in other scripts
 
 

@@ -154,6 +154,63 @@ def test_models_list_tells_what_is_served(conch):
     assert "whisper" in conch("models", "list").stdout
 
 
+def test_listen_shows_a_command_from_its_first_words_to_what_is_done_while_it_is_played(conch, tmp_path, spoken):
+    """Silence follows the command, in which all of it is told: it is decided long before the session's end."""
+    said = _wav(tmp_path / "command.wav", np.concatenate([spoken(SENTENCE), np.zeros(3 * 16_000, np.int16)]))
+    done = conch("listen", str(said), "--realtime", "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [event["event"] for event in events]
+    told = [
+        names.index(name) for name in ("speech_started", "partial", "final", "intent", "decision", "action", "ended")
+    ]
+    assert told == sorted(told), names
+    of = {event["event"]: event for event in events}
+    assert "cleaning crew" in of["final"]["text"].lower()
+    assert of["final"]["end_reason"] == "endpoint"
+    assert (of["intent"]["intent"], of["decision"]["decision"]) == ("SUMMON_TEAM", "execute")
+    assert (of["action"]["action"], of["action"]["state"]) == ("summon", "done")
+    assert of["account"]["received"] == of["account"]["sent"] > len(spoken(SENTENCE)) + 3 * 16_000
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [np.zeros(64_000), np.random.default_rng(3).normal(0, 1500, 64_000), 4000 * np.sin(np.arange(64_000) * 0.12)],
+    ids=["silence", "noise", "a hum"],
+)
+def test_listen_hears_no_intent_where_nobody_speaks(conch, tmp_path, heard):
+    done = conch("listen", str(_wav(tmp_path / "nothing.wav", heard.astype(np.int16))), "--json")
+    assert done.returncode == 0, done.stderr
+    names = {json.loads(line)["event"] for line in done.stdout.splitlines()}
+    assert {"started", "ended", "account"} <= names
+    assert not names & {"intent", "decision", "action", "speech"}
+
+
+def test_listen_wants_a_device_that_is_registered(conch, recording):
+    done = conch("listen", str(recording), "--device", "watch-9")
+    assert (done.returncode, "conch devices add watch-9" in done.stderr) == (1, True)
+
+
+def test_voice_sim_accounts_for_every_sample_of_devices_that_are_gone_afterwards(conch):
+    done = conch("voice-sim", "--devices", "2", "--seconds", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["devices"], report["turns"], report["unheard"], report["unbalanced"]) == (2, 2, 0, [])
+    assert report["received"] + report["gap"] + report["dropped"] == report["sent"] > 0
+    assert report["word_error_rate"] < 0.5
+    assert report["final"]["count"] == 2
+    assert sum(report["decisions"].values()) == 2
+    assert "sim-" not in conch("devices", "list", "--json").stdout
+
+
+def test_voice_sim_plays_a_folder_of_recordings(conch, recording):
+    recording.with_suffix(".txt").write_text(SENTENCE)
+    done = conch("voice-sim", "--devices", "1", "--seconds", "0", "--clips", str(recording.parent))
+    assert done.returncode == 0, done.stderr
+    assert "1 by 1 devices" in done.stdout
+    assert "1 execute" in done.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("understand", "hi"), ("embed", "hi"), ("speak", "hi", "-o", "hi.wav"), ("transcribe", "hi.wav"), ("status",)],

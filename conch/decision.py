@@ -77,9 +77,14 @@ def decide(understood: Understanding, thresholds: Thresholds = DEFAULT_THRESHOLD
     return _command(understood, thresholds)
 
 
-def is_heard_well(recognition: Scores | None, intent: str, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Well enough for what a command of this intent costs: also of the "yes" that it waits for."""
-    return not _misheard(recognition, intent, thresholds)
+def is_heard_well(recognition: Scores, intent: str, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Well enough for what a command of this intent costs."""
+    return not _misheard(recognition, _least(intent, thresholds), thresholds)
+
+
+def is_yes(recognition: Scores, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Whether what reads as a yes was heard well enough to act on it."""
+    return not _misheard(recognition, thresholds.yes_logprob, thresholds)
 
 
 def _command(understood: Understanding, thresholds: Thresholds) -> Decision:
@@ -89,7 +94,7 @@ def _command(understood: Understanding, thresholds: Thresholds) -> Decision:
         return Decision(Action.IGNORE, "the command is denied in the same breath")
     doubts = (
         _doubtful_denial(understood.intent, denied),
-        _misheard(understood.recognition, understood.intent, thresholds),
+        _misheard(understood.recognition, _least(understood.intent, thresholds), thresholds),
         _nobody_sure(understood),
     )
     if doubt := next(filter(None, doubts), ""):
@@ -120,11 +125,15 @@ def _unheard(understood: Understanding, thresholds: Thresholds) -> str:
     return ""
 
 
-def _misheard(recognition: Scores | None, intent: str, thresholds: Thresholds) -> str:
-    """Why the words may be others, more easily where acting on them costs more."""
+def _least(intent: str, thresholds: Thresholds) -> float:
+    """Log-probability by what acting costs."""
+    return thresholds.dial_logprob if intent == DIAL else thresholds.summon_logprob
+
+
+def _misheard(recognition: Scores | None, least: float, thresholds: Thresholds) -> str:
+    """Why the words may be others; empty where they are not doubted, or were written."""
     if recognition is None:
         return ""
-    least = thresholds.dial_logprob if intent == DIAL else thresholds.summon_logprob
     if not recognition.avg_logprob >= least:
         return f"log-probability {recognition.avg_logprob:.2f} is below {least:g}"
     if not recognition.no_speech_prob <= thresholds.most_no_speech:

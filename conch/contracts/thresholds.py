@@ -21,10 +21,12 @@ class Thresholds:
     """From here to `execute` we ask back; below, the text goes to the assistant."""
     heard_logprob: float = -1.0
     """Mean log-probability of the recogniser's tokens from which a text was heard at all; below, it is ignored."""
-    summon_logprob: float = -0.8
+    summon_logprob: float = -0.6
     """From here a team is summoned without asking back."""
-    dial_logprob: float = -0.6
+    dial_logprob: float = -0.5
     """From here somebody is called without asking back."""
+    yes_logprob: float = -0.8
+    """From here a yes to a question of ours counts; it has a word or two, which are never as sure as a sentence."""
     most_no_speech: float = 0.3
     """The recogniser's probability that nobody spoke, up to which a command is acted on without asking back."""
 
@@ -33,11 +35,7 @@ class Thresholds:
             least, most = (-10.0, 0.0) if name.endswith("logprob") else (0.0, 1.0)
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
                 raise InvalidRequest(f"{name} is {value!r}, not a number from {least:g} to {most:g}")
-        for less, more in (
-            ("confirm", "execute"),
-            ("heard_logprob", "summon_logprob"),
-            ("heard_logprob", "dial_logprob"),
-        ):
+        for less, more in (("confirm", "execute"), *(("heard_logprob", name) for name in _ACTING)):
             if getattr(self, less) > getattr(self, more):
                 raise InvalidRequest(
                     f"{less} is {getattr(self, less):g}, above {more}, which is {getattr(self, more):g}"
@@ -63,7 +61,9 @@ class Thresholds:
             pairs = [pair.split("=") for pair in text.split(",") if pair]
             return cls.of({name: float(value) for name, value in pairs})
         except (ValueError, InvalidRequest):
-            return cls(execute=1.0, confirm=0.0, summon_logprob=0.0, dial_logprob=0.0, most_no_speech=0.0)
+            return cls(execute=1.0, confirm=0.0, summon_logprob=0.0, dial_logprob=0.0, yes_logprob=0.0)
 
+
+_ACTING = ("summon_logprob", "dial_logprob", "yes_logprob")
 
 DEFAULT_THRESHOLDS = Thresholds()

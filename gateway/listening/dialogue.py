@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from conch.commands.contacts import Contact
 from conch.contracts.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from conch.contracts.voice import Scores
-from conch.decision import DIAL, Action, is_heard_well
+from conch.decision import DIAL, Action, is_heard_well, is_yes
 from conch.replies import CALLED_OFF, NO_ANSWER, NO_CONTACT, reply_to
 from gateway.listening.answers import Answer, Kind, answered
 from gateway.listening.events import Command, Decided
@@ -83,11 +83,16 @@ class Dialogue:
         self._question = None
         if answer.kind is Kind.NO:
             told = _ignored(utterance, question.command, "the answer was no", CALLED_OFF)
-        elif not is_heard_well(heard.recognition, question.command.understood.intent, self._thresholds):
+        elif not self._is_heard(heard.recognition, answer, question):
             told = self._asked_again(utterance, question, now, received_to, "the answer was not heard well")
         else:
             told = self._agreed(utterance, question, answer, now, received_to)
         return Reading([told], is_answer=True)
+
+    def _is_heard(self, recognition: Scores, answer: Answer, question: Question) -> bool:
+        if answer.kind is Kind.NAME:
+            return is_heard_well(recognition, question.command.understood.intent, self._thresholds)
+        return is_yes(recognition, self._thresholds)
 
     def time_out(self, now: float) -> list[Decided]:
         if self._question is None or now - self._question.asked_at < self._answer_s:

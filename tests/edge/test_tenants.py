@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from conch.contracts.errors import InvalidRequest, NotFound
+from conch.contracts.thresholds import Thresholds
 from conch.edge.tenants import Tenant, Tenants
 
 
@@ -18,9 +19,14 @@ def test_a_tenant_is_read_with_everything_it_may() -> None:
         burst = 100
         calls_at_once = 16
         audio_seconds_per_day = 3600
+
+        [tenants.acme.gate]
+        execute = 0.9
+        dial_logprob = -0.4
         """
     )
-    assert tenants["acme"] == Tenant("acme", ("intent", "whisper"), True, 50, 100, 16, 3600)
+    gate = Thresholds(execute=0.9, dial_logprob=-0.4)
+    assert tenants["acme"] == Tenant("acme", ("intent", "whisper"), True, 50, 100, 16, 3600, gate)
 
 
 def test_an_empty_table_calls_every_model_and_opens_no_stream() -> None:
@@ -60,6 +66,10 @@ def test_a_tenant_that_is_not_there_is_named_with_those_that_are() -> None:
         ("[tenants.acme]\ncalls_per_second = 0.5", "calls_per_second is 0.5"),
         ("[tenants.acme]\ncalls_at_once = true", "calls_at_once is True"),
         ("[tenants.acme]\naudio_seconds_per_day = 1.5", "audio_seconds_per_day is 1.5"),
+        ("[tenants.acme]\ngate = 0.9", "tenants.acme.gate is 0.9, not a table"),
+        ("[tenants.acme.gate]\nexecute = 1.5", "tenants.acme.gate: execute is 1.5, not a number from 0 to 1"),
+        ("[tenants.acme.gate]\nexecute = 0.7", "tenants.acme.gate: confirm is 0.8, above execute, which is 0.7"),
+        ("[tenants.acme.gate]\ndial = 1", "tenants.acme.gate: there is no dial; there are confirm, dial_logprob"),
         ("[tenants.acme]\nburst = 5", "burst = 5 without calls_per_second"),
     ],
 )

@@ -2,7 +2,7 @@ import pytest
 
 from conch.contracts.voice import Understood
 from conch.decision import Action
-from conch.replies import NO_ASSISTANT, NO_CONTACT, NOT_HEARD, reply_to
+from conch.replies import NO_ASSISTANT, NO_CONTACT, NOT_HEARD, no_number, not_done, not_known_done, reply_to
 
 
 def understood(action: Action, intent: str = "DIAL_PERSON", **told: object) -> Understood:
@@ -46,3 +46,31 @@ def test_the_reply_says_what_is_done(told, reply):
 )
 def test_a_doubtful_name_is_asked_about(contacts, reply):
     assert reply_to(understood(Action.CONFIRM, contacts=contacts), contacts_known=True) == reply
+
+
+@pytest.mark.parametrize(
+    ("intent", "subject", "failed", "unknown"),
+    [
+        (
+            "SUMMON_TEAM",
+            "cleaning crew",
+            "I could not summon the cleaning crew.",
+            "I do not know whether the cleaning crew was summoned. Please check.",
+        ),
+        (
+            "SUMMON_TEAM",
+            "",
+            "I could not summon the team.",
+            "I do not know whether the team was summoned. Please check.",
+        ),
+        ("DIAL_PERSON", "Mai", "I could not call Mai.", "I do not know whether Mai was called. Please check."),
+        ("DIAL_PERSON", "", "I could not make the call.", "I do not know whether anybody was called. Please check."),
+        ("", "", "I could not get an answer.", "I was interrupted and have no answer. Please ask again."),
+    ],
+)
+def test_what_was_not_done_is_told_with_whom_it_was_about(intent, subject, failed, unknown):
+    assert (not_done(intent, subject), not_known_done(intent, subject)) == (failed, unknown)
+
+
+def test_who_has_no_number_is_named():
+    assert [no_number("Mai"), no_number("")] == ["I have no number for Mai.", "I do not know whom to call."]

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from bridge.devices import Device, DevicesFile
+from bridge.devices import Device, DevicesFile, Line
 from conch.cli.main import app
 from conch.commands.contacts import Contact
 from conch.contracts.topics import DeviceId
@@ -26,6 +26,36 @@ def test_an_added_device_is_in_the_file_that_the_bridge_reads(devices, tmp_path)
     name = DeviceId("default", "watch-1")
     mai = Contact("Mai Nguyen", ("my win", "may new in"))
     assert known == {name: Device(name, "en", (mai, Contact("John")), ("cleaning crew",))}
+
+
+def test_a_contact_s_endpoint_is_what_rings_it(devices, tmp_path):
+    contacts = ("--contact", "Mai Nguyen", "--contact", "John")
+    assert devices("add", "watch-1", *contacts, "--endpoint", "Mai Nguyen=PJSIP/100").exit_code == 0
+    (known,) = DevicesFile(tmp_path / "devices.json").read().values()
+    assert known.lines == (Line("Mai Nguyen", "PJSIP/100"),)
+    assert (known.endpoint_of("Mai Nguyen"), known.endpoint_of("John")) == ("PJSIP/100", None)
+    told = json.loads(devices("list", "--json").stdout)
+    assert told["contacts"] == [
+        {"name": "Mai Nguyen", "sounds_like": [], "endpoint": "PJSIP/100"},
+        {"name": "John", "sounds_like": []},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("Mai=PJSIP/100", "is for 'Mai', and the contacts are 'John'"),
+        ("John", "endpoint '' of 'John'"),
+        ("John=100", "is not TECHNOLOGY/RESOURCE"),
+        ("John=PJSIP/1&PJSIP/2", "is not TECHNOLOGY/RESOURCE"),
+        ("John=PJSIP/100?x=y", "is not TECHNOLOGY/RESOURCE"),
+    ],
+)
+def test_an_endpoint_that_rings_nobody_or_several_is_refused(devices, tmp_path, word, words):
+    added = devices("add", "watch-1", "--contact", "John", "--endpoint", word)
+    assert added.exit_code == 1
+    assert words in " ".join(added.output.split())
+    assert not (tmp_path / "devices.json").exists()
 
 
 def test_a_listed_device_is_one_object_a_line(devices):

@@ -3,6 +3,7 @@
 import pytest
 
 from conch.commands.contacts import Contact
+from conch.contracts.thresholds import Thresholds
 from conch.contracts.voice import Scores, Understood
 from conch.decision import Action
 from conch.replies import CALLED_OFF, NO_ANSWER, NO_CONTACT
@@ -71,6 +72,38 @@ def test_yes_to_several_names_asks_again_and_then_gives_up() -> None:
 def test_yes_summons_without_any_name() -> None:
     (decided,) = read(asked(command(intent="SUMMON_TEAM", contacts=())), "Yes, do it.").told
     assert decided.action == Action.EXECUTE
+
+
+@pytest.mark.parametrize(
+    "badly",
+    [Scores(avg_logprob=-0.85), Scores(avg_logprob=-0.3, no_speech_prob=0.4), Scores(avg_logprob=float("nan"))],
+    ids=["unsure", "perhaps nobody", "no number"],
+)
+@pytest.mark.parametrize("intent", ["DIAL_PERSON", "SUMMON_TEAM"])
+def test_a_yes_that_is_heard_badly_asks_again_and_never_acts(badly: Scores, intent: str) -> None:
+    dialogue = asked(command(intent=intent))
+    first = read(dialogue, "Yes.", scores=badly)
+    assert (first.is_answer, first.told[0].action, dialogue.open) == (True, Action.CONFIRM, True)
+    second = read(dialogue, "Yes.", at_offset=70_000, scores=badly)
+    assert (second.told[0].action, second.told[0].reason) == (Action.IGNORE, "the answer was not heard well")
+    assert not dialogue.open
+
+
+def test_a_name_that_is_heard_badly_dials_nobody() -> None:
+    dialogue = asked(command(contacts=()))
+    (decided,) = read(dialogue, "John Smith.", scores=Scores(avg_logprob=-0.6)).told
+    assert (decided.action, dialogue.open) == (Action.CONFIRM, True)
+
+
+def test_a_no_that_is_heard_badly_is_a_no() -> None:
+    (decided,) = read(asked(command()), "No.", scores=Scores(avg_logprob=-0.95)).told
+    assert decided.action == Action.IGNORE
+
+
+def test_a_tenant_may_ask_for_a_clearer_yes() -> None:
+    dialogue = Dialogue("en", CONTACTS, answer_s=10.0, thresholds=Thresholds(yes_logprob=-0.1))
+    dialogue.decided(0, command(), 100.0, 32_000)
+    assert read(dialogue, "Yes.").told[0].action == Action.CONFIRM
 
 
 def test_no_is_told() -> None:

@@ -52,8 +52,9 @@ class Settings(BaseSettings):
     standby: bool = False
     """Wait while another bridge has the spool, then go on in its place. It has the other's settings, ports aside."""
 
-    gateway_address: str = "127.0.0.1:8021"
-    """The gateway's gRPC, or what balances several. It believes the tenant we name, so it is none that others reach."""
+    gateway_address: str = "127.0.0.1:8003"
+    """The edge's internal listener, which holds each device to its tenant's limits; or a gateway's, without any. It
+    believes the tenant we name, so it is none that others reach."""
 
     metrics_address: str = "127.0.0.1:8040"
     """Where /metrics is served, host:port."""

@@ -48,7 +48,6 @@ class Edge:
         self.publish_endpoints()
         self.publish_tenants()
         publish_keys(self.files, self.keys)
-        discovery.publish(self.files.internal_routes, [internal_routes()])
         discovery.publish(self.files.relays, relay_listeners(self.settings.upstreams))
         if self.settings.tls is not None:
             publish_secrets(self.settings.tls, self.files.secrets)
@@ -67,7 +66,12 @@ class Edge:
                 endpoint_files(self.files, self.settings.upstreams),
             ),
         )
-        return discovery.publish(self.files.routes, [public_routes(tenants, self.settings.limits)]) or changed
+        for file, routes in (
+            (self.files.internal_routes, internal_routes(tenants)),
+            (self.files.routes, public_routes(tenants, self.settings.limits)),
+        ):
+            changed = discovery.publish(file, [routes]) or changed
+        return changed
 
     def publish_endpoints(self, leaving: Collection[Address] = ()) -> bool:
         """Tritons at `leaving`, by either face, get no new calls from now on. True if it said news."""

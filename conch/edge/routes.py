@@ -24,6 +24,8 @@ GATHERED_BYTES = 2**20
 
 MODELS_SERVICE = "conch.models.v1.Models"
 
+VOICE: Match = {"prefix": "/conch.voice.v1.Voice/", "grpc": {}}
+
 TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
 
@@ -48,8 +50,8 @@ def public_routes(tenants: Tenants, limits: Limits) -> Resource:
     }
 
 
-def internal_routes() -> Resource:
-    """All of Triton, for the gateway."""
+def internal_routes(tenants: Tenants) -> Resource:
+    """All of Triton, for the gateway; and the gateway's voice, for bridges, with the limits of the tenant they name."""
     # The gateway's page of all metrics; the metrics port may want a certificate that the gateway has not.
     metrics = {
         "name": "internal.metrics",
@@ -70,6 +72,8 @@ def internal_routes() -> Resource:
                 "domains": ["*"],
                 "routes": [
                     metrics,
+                    *(_trusted_voice(tenant) for tenant in tenants.by_name.values()),
+                    refusal("internal.voice.unknown", VOICE, 403, "the tenant is not known here"),
                     *reading,
                     route("internal.stream", stream, Target.TRITON_GRPC, None, {**STREAMS, **HIGH}, UNSENT),
                     route("internal.grpc", GRPC, Target.TRITON_GRPC, None, INTERNAL, UNSENT),
@@ -77,6 +81,15 @@ def internal_routes() -> Resource:
                 ],
             }
         ],
+    }
+
+
+def _trusted_voice(tenant: Tenant) -> Route:
+    match = {**VOICE, "headers": [{"name": TENANT_HEADER, "string_match": {"exact": tenant.name}}]}
+    return {
+        **to(tenant, "internal.voice", match, Target.GATEWAY_GRPC, STREAMS, UNSENT),
+        "request_headers_to_add": limit_headers(tenant),
+        "typed_per_filter_config": _rate(tenant),
     }
 
 

@@ -53,7 +53,7 @@ class Listening:
     http: Address
     metrics: Address
     internal: Address
-    """Triton for the gateway, on loopback always: it asks for no key."""
+    """Triton for the gateway and the gateway's voice for bridges, on loopback always: it asks for no key."""
 
     @property
     def is_public(self) -> bool:

@@ -22,6 +22,7 @@ class Heard:
 
     open: pb.ListenOpen
     tenant: str
+    headers: dict[str, str] = field(default_factory=dict)
     chunks: list[pb.AudioChunk] = field(default_factory=list)
     half_closed: bool = False
 
@@ -42,7 +43,8 @@ class CountingGateway(rpc.VoiceServicer):
 
     async def Listen(self, requests: Any, context: Any) -> AsyncIterator[pb.ListenEvent]:
         first = await anext(requests)
-        call = Heard(first.open, dict(context.invocation_metadata()).get("x-conch-tenant", ""))
+        headers = dict(context.invocation_metadata())
+        call = Heard(first.open, headers.get("x-conch-tenant", ""), headers)
         self.calls.append(call)
         if self.refuses is not None:
             await context.abort(self.refuses, "not this one")

@@ -21,7 +21,7 @@ DEVICES = "devices.json"
 
 class Bridge(Service):
     name: ClassVar[str] = "bridge"
-    needs: ClassVar[tuple[str, ...]] = ("mqtt", "gateway")
+    needs: ClassVar[tuple[str, ...]] = ("mqtt", "gateway", "edge")
     starts_early: ClassVar[bool] = True
     ports: ClassVar[dict[str, int]] = {"metrics": 8040}
 
@@ -40,7 +40,7 @@ class Bridge(Service):
             [sys.executable, "-P", "-m", "bridge"],
             {
                 "CONCH_BRIDGE_MQTT_ADDRESS": site.addresses["mqtt"]["mqtt5"],
-                "CONCH_BRIDGE_GATEWAY_ADDRESS": site.addresses["gateway"]["grpc"],
+                "CONCH_BRIDGE_GATEWAY_ADDRESS": site.addresses["edge"]["internal"],
                 "CONCH_BRIDGE_METRICS_ADDRESS": site.addresses[self.name]["metrics"],
                 "CONCH_BRIDGE_DEVICES_FILE": str(site.folder.root / DEVICES),
                 "CONCH_BRIDGE_OUTBOX_FILE": str(site.folder.data / self.name / "outbox.db"),

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.topics import DEVICE_NAME, ENCODING, LAST, OFFSET, RATE, SEQUENCE, SESSION
-from conch.contracts.voice import OPUS_RATES
+from conch.contracts.voice import LISTEN_CHUNK_S, OPUS_RATES
 
 MAX_OFFSET = 2**53
 """What JSON's numbers still tell apart; at 48 kHz six thousand years."""
@@ -94,6 +94,8 @@ def decode(data: bytes, properties: Sequence[tuple[str, str]], max_bytes: int) -
     if _is_json(data):
         raise Refused(Reason.TEXT, f"the chunk is JSON of {len(data)} bytes, not audio")
     samples = _samples(data, how)
+    if samples > LISTEN_CHUNK_S * how.rate:
+        raise Refused(Reason.TOO_LARGE, f"the chunk is {samples / how.rate:g} s, at most {LISTEN_CHUNK_S:g} are taken")
     sequence, offset = _number(told, SEQUENCE), _number(told, OFFSET)
     return Chunk(data, how, samples, session, sequence, offset, told.get(LAST) == "true")
 

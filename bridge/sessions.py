@@ -81,7 +81,7 @@ class Sessions:
                 self.lost(backlog, losses)
         self._counting.balance(backlog)
         session.wake()
-        if chunk.last:
+        if chunk.last and self._current.get(device.id) is session:
             del self._current[device.id]
             self._end(session)
 
@@ -125,7 +125,7 @@ class Sessions:
             current.device = device
             return current
         if chunk.session and chunk.session in self._past.get(device.id, ()):
-            raise Refused(Reason.STALE_SESSION, f"session {chunk.session} is over: another one has followed")
+            return self._waiting_for(device, chunk)
         idle = self._idle.get(device.id)
         start = idle if idle is not None and _goes_on(idle, chunk) else _new(device, chunk)
         if current is not None:
@@ -134,6 +134,14 @@ class Sessions:
             self._remember(device.id, idle.session)
         self._idle.pop(device.id, None)
         return self._begin(device, Backlog(start, self._bounds, self.spool.release))
+
+    def _waiting_for(self, device: Device, chunk: Chunk) -> Session:
+        """A session that is over may have heard its last chunk before one that belongs there."""
+        for session in self._ending:
+            backlog = session.backlog
+            if session.device.id == device.id and backlog.session == chunk.session and backlog.reorders:
+                return session
+        raise Refused(Reason.STALE_SESSION, f"session {chunk.session} is over: another one has followed")
 
     def _begin(self, device: Device, backlog: Backlog) -> Session:
         session = Session(device, backlog, self._gateway, self._read, self, self._pace)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 """Of microphones that send Opus. A packet tells of time, not of samples: at any of these it is decoded."""
 
+LISTEN_CHUNK_S = 10.0
+"""Of audio in one chunk of a live session, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:

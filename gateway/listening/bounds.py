@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from conch.contracts.voice import LISTEN_CHUNK_S
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    chunk_s: float = 10.0
+    chunk_s: float = LISTEN_CHUNK_S
     """Of audio in one chunk."""
     buffer_s: float = 10.0
     """Of audio that was received and not heard yet; then nothing more is read from the caller."""

@@ -53,6 +53,8 @@ class Receiving:
         self._pace = Pace(opening.format.rate, pacing, clock())
         self.arrived_at = clock()
         """When audio came last."""
+        self.taken_to = opening.resume_offset
+        """What came before will be heard; what arrived behind it is lost to a session that is told to end."""
 
     @property
     def received_to(self) -> int:
@@ -106,6 +108,7 @@ class Receiving:
             return
         self.arrived_at = self._clock()
         held_up = await self._inlet.put(fresh)
+        self.taken_to = self.received_to
         self._pace.heard(self.arrived_at, self.received_to, held_up=held_up)
 
     def _filled(self, gap: tuple[int, int] | None, before: bytes) -> Samples | None:
@@ -125,3 +128,4 @@ class Receiving:
             await self._inlet.mark(Skip(end_offset))
         else:
             await self._inlet.put(filled)
+        self.taken_to = end_offset

@@ -149,7 +149,7 @@ class Session:
             ) from None
 
     async def _end(self) -> None:
-        self._decided_to = self._receiving.received_to
+        self._decided_to = self._receiving.taken_to
         await self._outlet.tell(self._dialogue.call_off("the session has ended", NO_ANSWER))
         await self._outlet.tell([Ended(self._stop_reason, self._decided_to, self._decided_to)])
         await self._outlet.close()

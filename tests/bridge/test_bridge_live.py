@@ -254,6 +254,20 @@ def test_a_session_whose_last_chunk_has_come_is_decided_at_once_and_is_over(bare
     eventually(lambda: site.refused("stale_session") == 1)
 
 
+def test_a_last_chunk_that_comes_before_the_one_before_it_ends_nothing_too_early(bare_site):
+    site = bare_site
+    site.start_bridge(idle_s=600, reorder_s=30)
+    watch = site.wearing("watch-1")
+    watch.numbered(speech(), "one", 0)
+    watch.publish(silence(), session="one", seq=2, offset=2 * CHUNK, last="true")
+    watch.numbered(speech(seed=2), "one", 1)
+    eventually(lambda: "account" in watch.names())
+    account = watch.of("account")[-1]
+    assert (account["received"], account["gap"], account["sent"]) == (3 * CHUNK, 0, 3 * CHUNK)
+    assert watch.of("decision")[0]["end_offset"] == 2 * CHUNK
+    assert not watch.of("refused")
+
+
 def test_a_device_that_begins_another_session_ends_the_one_before(bare_site):
     site = bare_site
     site.start_bridge(idle_s=600)

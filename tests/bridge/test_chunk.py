@@ -57,6 +57,14 @@ def test_what_is_no_chunk_is_refused_with_its_reason(data, properties, reason):
     assert refused.value.reason is reason
 
 
+@pytest.mark.parametrize(("encoding", "bytes_each"), [("pcm16", 2), ("mulaw", 1)])
+def test_a_chunk_that_the_gateway_would_not_take_is_refused_here(encoding, bytes_each):
+    told = (("rate", "8000"), ("encoding", encoding))
+    assert decode(bytes(80_000 * bytes_each), told, 200_000).samples == 80_000
+    with pytest.raises(Refused, match="at most 10 are taken"):
+        decode(bytes(80_001 * bytes_each), told, 200_000)
+
+
 @given(
     st.binary(max_size=64),
     st.lists(st.tuples(st.sampled_from(["session", "seq", "offset", "rate", "encoding"]), st.text(max_size=8))),

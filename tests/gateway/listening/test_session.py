@@ -21,7 +21,7 @@ from gateway.listening.listening import Listening
 from gateway.listening.opening import Opening
 from gateway.listening.receiving import Chunk
 from gateway.understanding import CommandUnderstanding
-from tests.gateway.conftest import said, silence
+from tests.gateway.conftest import Hold, said, silence
 from tests.gateway.microphone import pcm16
 from tests.gateway.opus_packets import packets
 
@@ -78,10 +78,13 @@ class Caller:
     bounds: Bounds = field(default_factory=lambda: Bounds(tick_s=0.01))
     format: Format = field(default_factory=lambda: Format(Encoding.PCM16, SPEECH_RATE, 1))
 
-    async def listen(self, chunks: AsyncIterator[Chunk]) -> None:
+    def listening(self) -> Listening:
         limits = Limits()
         understanding = CommandUnderstanding(self.models, limits)
-        listening = Listening(self.models, understanding, limits, self.counts, bounds=self.bounds, clock=self.clock)
+        return Listening(self.models, understanding, limits, self.counts, bounds=self.bounds, clock=self.clock)
+
+    async def listen(self, chunks: AsyncIterator[Chunk], listening: Listening | None = None) -> None:
+        listening = listening or self.listening()
         opening = Opening("badge-1", "", "monday", self.format, "", "", (), 0)
         await listening.listen(opening, chunks, self._write, Call(ANONYMOUS, time.monotonic() + 3600))
 
@@ -103,6 +106,12 @@ async def paced(clock: Clock, pcm: np.ndarray, times: float = 1.0, chunk_s: floa
     for start in range(0, len(pcm), size):
         yield Chunk(pcm[start : start + size].tobytes(), start)
         clock.now += chunk_s / times
+        await asyncio.sleep(0)
+
+
+async def settled() -> None:
+    """All that can go on has."""
+    for _ in range(100):
         await asyncio.sleep(0)
 
 
@@ -174,3 +183,23 @@ async def test_what_could_not_be_decided_is_not_acknowledged(caller: Caller, mod
     assert not caller.told(Decided)
     assert not caller.told(Ended)
     assert all(ack.decided_to < 0.5 * SPEECH_RATE for ack in caller.told(Ack) if isinstance(ack, Ack))
+
+
+async def test_who_is_told_to_end_acknowledges_no_audio_that_waits_before_a_full_buffer(
+    caller: Caller, models: InProcessInference
+) -> None:
+    hold = Hold()
+    models.functions["vad"] = hold.before(models.functions["vad"])
+    caller.bounds = Bounds(tick_s=0.01, buffer_s=1.0)
+    listening = caller.listening()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(caller.listen(paced(caller.clock, pcm16(said("summon", "call")), chunk_s=0.5), listening))
+        await hold.entered.wait()
+        await settled()
+        listening.drain()
+        await settled()
+        hold.release.set()
+    heard = sum(one.inputs["pcm"].shape[1] for one in models.asked if one.model == "vad")
+    ended = caller.events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.decided_to == ended.received_to == heard // 8000 * 8000

@@ -14,6 +14,9 @@ from conch.contracts.errors import InvalidRequest
 ADDRESS_VARIABLE = "CONCH_REDIS_ADDRESS"
 """host:port in the environment of models; absent where there is no Redis for them."""
 
+CATALOGUES_VARIABLE = "CONCH_CATALOGUES"
+"""Folder of the catalogues in the environment of models, one folder each; absent where there is none."""
+
 AUDIO_QUOTA_KEEP_S = 2 * 86_400
 """A day's use can still be looked at on the day after."""
 

@@ -250,4 +250,4 @@ NEAREST = ModelSpec(
     ),
 )
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING)}
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING, CANDIDATES)}

@@ -79,8 +79,14 @@ class IdIndex:
     def open(cls, folder: Path) -> Self:
         """The current generation; an empty one where nothing was published."""
         generation = generations.current(folder)
+        if generation == 0:
+            return cls.empty()
         path = generations.folder_of(folder, generation)
-        return cls(generation, {kind: _segments(path, kind) if generation else () for kind in Kind})
+        return cls(generation, {kind: _segments(path, kind) for kind in Kind})
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(0, dict.fromkeys(Kind, ()))
 
     def size(self, kind: Kind) -> int:
         """Ids that are allotted: 0 to size - 1."""

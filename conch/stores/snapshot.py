@@ -89,7 +89,7 @@ class Snapshot:
         """The current generation; an empty one where nothing was published. Raises Internal for a damaged one."""
         generation = generations.current(folder)
         if generation == 0:
-            return cls(0, About(0, 0, {}), empty())
+            return cls.empty()
         path = generations.folder_of(folder, generation)
         try:
             about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
@@ -97,6 +97,10 @@ class Snapshot:
         except (OSError, ValueError, EOFError) as error:
             raise Internal(f"snapshot {generation} cannot be read: {error}") from error
         return cls(generation, About(**about), Columns(**columns))
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(0, About(0, 0, {}), empty())
 
     @property
     def age_s(self) -> float:

@@ -1,0 +1,179 @@
+"""Up to 1,000 masters that a shopper may like, out of millions: read in two waves, merged by a kernel.
+
+The rules are conch/recommendation/, what is read and who answers in whose place conch/stores/reading.py. The catalogue
+is the caller's tenant's, never a tensor's.
+"""
+
+import gc
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import numpy as np
+
+from conch.contracts.errors import ConchError, InvalidRequest
+from conch.contracts.features import Family
+from conch.contracts.identifiers import uuids_of
+from conch.contracts.provenance import NO_REASON
+from conch.contracts.specs import CANDIDATES, CANDIDATES_MOST
+from conch.models.base import Array, Arrays, ModelContext, RaggedModel, Row, scalar, strings
+from conch.models.shop import Shop, Shops
+from conch.recommendation.explaining import explained
+from conch.recommendation.interests import Interests, Profile, interests
+from conch.recommendation.merging import U4
+from conch.recommendation.scenarios import Scenario, Scenarios
+from conch.recommendation.shopping import Answer, Known, candidates, out
+from conch.stores.ids import Kind
+
+MOST_EXCLUDED = 100_000
+MOST_CHARACTERS = 200
+"""Of a user's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A row, read and checked."""
+
+    user: str
+    scenario: Scenario
+    item: int
+    category: int
+    excluded: U4
+    most: int
+    explain: str
+
+
+class Candidates(RaggedModel):
+    spec = CANDIDATES
+
+    def __init__(self, shops: Shops, scenarios: Scenarios) -> None:
+        self._shops = shops
+        self._scenarios = scenarios
+
+    @classmethod
+    def load(cls, context: ModelContext) -> Self:
+        file = context.parameters.get("scenarios", "")
+        model = cls(Shops.of_environment(), Scenarios.read(Path(file)) if file else Scenarios.read())
+        model.predict([Row({"user": strings([""])})])
+        # What is loaded by now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        return model
+
+    def predict(self, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
+        answers: list[Arrays | ConchError | None] = [None] * len(rows)
+        places: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(row.identity.tenant, []).append(place)
+        for catalogue, own in places.items():
+            shop = self._shops.of(catalogue)
+            for place, answer in zip(own, self._answers(shop, [rows[place] for place in own]), strict=True):
+                answers[place] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def close(self) -> None:
+        self._shops.close()
+
+    def _answers(self, shop: Shop, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
+        """All rows of one catalogue: what they need is read together."""
+        shop.refresh()
+        wishes = [self._wish(shop, row) for row in rows]
+        good = [wish for wish in wishes if isinstance(wish, Wish)]
+        profiles, degraded = shop.reader.profiles([wish.user for wish in good])
+        now_ms = time.time_ns() // 1_000_000
+        wanted = [
+            interests(profile, wish.item, wish.category, shop.catalogue, wish.scenario.mix, now_ms)
+            for wish, profile in zip(good, profiles, strict=True)
+        ]
+        known, more = self._known(shop, good, wanted)
+        told = sorted({*degraded, *more, *shop.degraded()})
+        answered = iter(
+            [
+                self._answer(shop, wish, profile, interest, known, told)
+                for wish, profile, interest in zip(good, profiles, wanted, strict=True)
+            ]
+        )
+        return [next(answered) if isinstance(wish, Wish) else wish for wish in wishes]
+
+    def _wish(self, shop: Shop, row: Row) -> Wish | ConchError:
+        try:
+            user = row.text("user")
+            if len(user) > MOST_CHARACTERS:
+                raise InvalidRequest(f"user has {len(user)} characters, at most {MOST_CHARACTERS}").about("user")
+            variant = row.text("variant") or self._scenarios.experiment.variant(user)
+            scenario = self._scenarios.scenario(row.text("widget"), variant)
+            most = int(row["candidates"].item()) if "candidates" in row else scenario.candidates
+            if not 1 <= most <= CANDIDATES_MOST:
+                raise InvalidRequest(f"candidates is {most}, it must be from 1 to {CANDIDATES_MOST}").about(
+                    "candidates"
+                )
+            return Wish(
+                user=user,
+                scenario=scenario,
+                item=shop.master_of(row.text("item")),
+                category=shop.category_of(row.text("category")),
+                excluded=_excluded(shop, row),
+                most=most,
+                explain=row.text("explain"),
+            )
+        except ConchError as error:
+            return error
+
+    def _known(self, shop: Shop, wishes: Sequence[Wish], wanted: Sequence[Interests]) -> tuple[Known, set[str]]:
+        semantic = [
+            master
+            for wish, interest in zip(wishes, wanted, strict=True)
+            if wish.scenario.mix.semantic > 0
+            for master, _ in interest.masters
+        ]
+        co_viewed = [
+            master
+            for wish, interest in zip(wishes, wanted, strict=True)
+            if wish.scenario.mix.co_view > 0
+            for master, _ in interest.masters
+        ]
+        related, degraded = shop.reader.related(
+            {Family.SEMANTIC: semantic, Family.MASTER_CO_VIEW: co_viewed}, shop.ids, shop.snapshot
+        )
+        return Known(related[Family.SEMANTIC], related[Family.MASTER_CO_VIEW]), degraded
+
+    def _answer(
+        self, shop: Shop, wish: Wish, profile: Profile, interest: Interests, known: Known, degraded: Sequence[str]
+    ) -> Arrays:
+        excluded = out(profile, wish.item, wish.excluded)
+        answer = candidates(interest, known, shop.catalogue, wish.scenario.mix, excluded, wish.most)
+        explanation = _explanation(shop, wish, profile, answer) if wish.explain else {}
+        pool = answer.pool
+        return {
+            "masters": pool.masters,
+            "scores": pool.scores,
+            "sources": pool.sources,
+            "parts": pool.parts,
+            "reasons": pool.reasons,
+            "generation": scalar(shop.ids.generation, np.uint32),
+            "recommendation_id": strings([str(uuid4())]),
+            "assigned_variant": strings([wish.scenario.variant]),
+            "fallback": strings([answer.fallback]),
+            "degraded": strings(degraded),
+            "explanation": strings([json.dumps(explanation) if explanation else ""]),
+        }
+
+
+def _excluded(shop: Shop, row: Row) -> U4:
+    if "exclude" not in row:
+        return np.zeros(0, np.uint32)
+    keys: Array = row["exclude"]
+    if len(keys) > MOST_EXCLUDED:
+        raise InvalidRequest(f"exclude has {len(keys)} ids, at most {MOST_EXCLUDED}").about("exclude")
+    uuids = uuids_of(shop.name, [str(key) for key in keys])
+    pids = shop.ids.look_up(Kind.PIDS, uuids)
+    masters = shop.ids.look_up(Kind.MASTERS, uuids)
+    return np.concatenate([masters[masters != NO_REASON], shop.masters_of(pids[pids != NO_REASON])])
+
+
+def _explanation(shop: Shop, wish: Wish, profile: Profile, answer: Answer) -> Mapping[str, object]:
+    return explained(shop.master_of(wish.explain), profile, wish.item, wish.excluded, answer.pool)

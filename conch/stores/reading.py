@@ -1,0 +1,237 @@
+"""What candidates read from stores: two waves for a whole batch, and who answers when a store does not.
+
+    wave 1    profiles: views, liked categories and purchases of every user of the batch
+    wave 2    relations of every viewed master of the batch that this process does not remember
+
+Redis answers first; relations that it does not have, or all of them while it is away, come from the durable store, and
+when that is away too from the snapshot of active masters. What is read of a user is never remembered.
+"""
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from conch.contracts.errors import Unavailable
+from conch.contracts.features import Family, Packed, Unreadable, unpack
+from conch.contracts.identifiers import texts_of
+from conch.contracts.keys import CatalogueKeys
+from conch.recommendation.interests import COLD, Profile
+from conch.recommendation.merging import U4
+from conch.recommendation.shopping import Related
+from conch.stores.breaker import Breaker
+from conch.stores.features import HotFeatures
+from conch.stores.ids import IdIndex, Kind
+from conch.stores.relations import Relations
+from conch.stores.snapshot import Snapshot
+
+STALE_MS = 90 * 86_400_000
+"""Relations that are older are served and told of."""
+
+REMEMBERED = 20_000
+"""Masters whose relations a process keeps: some 20 MB."""
+
+REMEMBER_S = 60.0
+"""With jitter; a message on features:changed forgets at once."""
+
+NO_PROFILES = "redis: what users viewed, liked and bought is not known"
+FROM_DURABLE = "redis: relations from the durable store"
+NO_DURABLE = "durable store: relations that are not in redis"
+FROM_SNAPSHOT = "redis, durable store: relations from the last snapshot"
+
+
+Wanted = tuple[Family, int]
+"""A relation of a master."""
+
+
+@dataclass
+class Tally:
+    """Since this process began: what the metrics say."""
+
+    reads: int = 0
+    """Waves."""
+    hits: int = 0
+    """Relations that Redis or this process had."""
+    misses: int = 0
+    unreadable: int = 0
+    stale: int = 0
+    missing: list[int] = field(default_factory=list)
+    """Masters without relations anywhere, at most MISSING of them between two looks: somebody is asked to make them."""
+
+
+MISSING = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    related: Related | None
+    until: float
+
+
+class FeatureReader:
+    """Of one catalogue; used by one thread."""
+
+    def __init__(
+        self,
+        keys: CatalogueKeys,
+        hot: HotFeatures,
+        durable: Relations,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._keys = keys
+        self._hot, self._durable = hot, durable
+        self._hot_breaker = Breaker("Redis", clock=clock)
+        self._durable_breaker = Breaker("the durable store", clock=clock)
+        self._clock = clock
+        self._now_ms = now_ms
+        self._remembered: OrderedDict[tuple[Family, int], _Remembered] = OrderedDict()
+        self.tally = Tally()
+
+    def profiles(self, users: Sequence[str]) -> tuple[Sequence[Profile], set[str]]:
+        """In order, COLD where nothing is known; and what was down."""
+        known = [user for user in dict.fromkeys(users) if user]
+        keys = [key for user in known for key in self._keys.of_user(user)]
+        blobs, away = self._hot_blobs(keys)
+        found: dict[str, Profile] = {}
+        for place, user in enumerate(known):
+            views, liked, bought = blobs[3 * place : 3 * place + 3]
+            found[user] = self._profile(views, liked, bought)
+        return [found.get(user, COLD) for user in users], {NO_PROFILES} if away else set()
+
+    def related(
+        self, wanted: Mapping[Family, Iterable[int]], ids: IdIndex, snapshot: Snapshot
+    ) -> tuple[Mapping[Family, Mapping[int, Related]], set[str]]:
+        """By family and master; those without relations are absent. And what was down."""
+        found: dict[Family, dict[int, Related]] = {family: {} for family in wanted}
+        asked: list[Wanted] = []
+        now = self._clock()
+        for family, masters in wanted.items():
+            for master in dict.fromkeys(masters):
+                remembered = self._remembered.get((family, master))
+                if remembered is None or remembered.until < now:
+                    asked.append((family, master))
+                elif remembered.related is not None:
+                    found[family][master] = remembered.related
+                    self.tally.hits += 1
+        return found, self._read_related(asked, ids, snapshot, found) if asked else set()
+
+    def forget(self, masters: Iterable[int]) -> None:
+        """What was remembered of them."""
+        for master in masters:
+            for family in (Family.SEMANTIC, Family.MASTER_CO_VIEW):
+                self._remembered.pop((family, master), None)
+
+    def close(self) -> None:
+        self._hot.close()
+        self._durable.close()
+
+    def _read_related(
+        self, asked: Sequence[Wanted], ids: IdIndex, snapshot: Snapshot, found: Mapping[Family, dict[int, Related]]
+    ) -> set[str]:
+        """Adds what there is to `found`."""
+        keys = self._keys_of(asked, ids)
+        blobs, away = self._hot_blobs(keys)
+        features = [self._unpacked(blob, family) for blob, (family, _) in zip(blobs, asked, strict=True)]
+        had = sum(feature is not None for feature in features)
+        self.tally.hits += had
+        self.tally.misses += len(features) - had
+        degraded = {FROM_DURABLE} if away else set()
+        missing = [place for place, feature in enumerate(features) if feature is None]
+        rows, lost = self._durable_blobs([keys[place] for place in missing])
+        for place, row in zip(missing, rows, strict=True):
+            features[place] = self._unpacked(row, asked[place][0])
+        if lost:
+            degraded = {FROM_SNAPSHOT if away else NO_DURABLE}
+            found[Family.SEMANTIC].update(_of_snapshot([asked[place] for place in missing], snapshot))
+        for (family, master), feature in zip(asked, features, strict=True):
+            if feature is not None:
+                found[family][master] = self._related(feature)
+            elif family is Family.SEMANTIC and not degraded and len(self.tally.missing) < MISSING:
+                self.tally.missing.append(master)
+            if not degraded:
+                self._remember(family, master, found[family].get(master))
+        return degraded
+
+    def _keys_of(self, asked: Sequence[Wanted], ids: IdIndex) -> list[str]:
+        names = texts_of(ids.uuids(Kind.MASTERS, np.array([master for _, master in asked], np.uint32)))
+        return [
+            self._keys.semantic(name) if family is Family.SEMANTIC else self._keys.master_co_view(name)
+            for name, (family, _) in zip(names, asked, strict=True)
+        ]
+
+    def _profile(self, views: bytes | None, liked: bytes | None, bought: bytes | None) -> Profile:
+        seen = self._unpacked(views, Family.VIEWS)
+        likes = self._unpacked(liked, Family.RECENT_CATEGORIES)
+        orders = self._unpacked(bought, Family.BOUGHT)
+        if seen is None and likes is None and orders is None:
+            return COLD
+        columns: dict[str, object] = {}
+        if seen is not None:
+            columns["views"] = seen.columns["masters"]
+        if likes is not None:
+            columns |= {
+                "liked": likes.columns["ids"],
+                "liked_weights": likes.columns["weights"],
+                "liked_times": likes.columns["times"],
+            }
+        if orders is not None:
+            columns["bought"] = orders.columns["masters"]
+        return Profile(**columns)  # type: ignore[arg-type]
+
+    def _related(self, feature: Packed) -> Related:
+        made_ms = feature.stamp.window_end_ms
+        stale = feature.family is Family.SEMANTIC and 0 < made_ms < self._now_ms() - STALE_MS
+        self.tally.stale += stale
+        return Related(feature.columns["ids"], feature.columns["scores"], stale)  # type: ignore[arg-type]
+
+    def _remember(self, family: Family, master: int, related: Related | None) -> None:
+        until = self._clock() + REMEMBER_S * random.uniform(0.8, 1.2)
+        self._remembered[family, master] = _Remembered(related, until)
+        self._remembered.move_to_end((family, master))
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _unpacked(self, blob: bytes | None, family: Family) -> Packed | None:
+        if blob is None:
+            return None
+        try:
+            return unpack(blob, family)
+        except Unreadable:
+            self.tally.unreadable += 1
+            return None
+
+    def _hot_blobs(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], bool]:
+        return self._blobs(self._hot_breaker, self._hot.read, keys)
+
+    def _durable_blobs(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], bool]:
+        return self._blobs(self._durable_breaker, self._durable.read, keys)
+
+    def _blobs(
+        self, breaker: Breaker, read: Callable[[Sequence[str]], Sequence[bytes | None]], keys: Sequence[str]
+    ) -> tuple[Sequence[bytes | None], bool]:
+        """And whether the store was away."""
+        if not keys:
+            return [], False
+        self.tally.reads += 1
+        try:
+            return breaker.run(lambda: read(keys)), False
+        except Unavailable:
+            return [None] * len(keys), True
+
+
+def _of_snapshot(asked: Sequence[Wanted], snapshot: Snapshot) -> Mapping[int, Related]:
+    """Semantic relations of active masters; there are no others in a snapshot."""
+    columns = snapshot.columns
+    known: U4 = columns.relation_masters
+    found: dict[int, Related] = {}
+    for family, master in asked:
+        place = int(np.searchsorted(known, np.uint32(master)))
+        if family is Family.SEMANTIC and place < len(known) and known[place] == master:
+            here = slice(int(columns.relation_starts[place]), int(columns.relation_starts[place + 1]))
+            found[master] = Related(columns.relation_ids[here], columns.relation_scores[here])
+    return found

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from bridge.actions.dial import Asterisk, Dial
 from bridge.actions.forward import Forward
+from bridge.actions.names import Names
 from bridge.actions.order import Acting, Kind, Unset
 from bridge.actions.signing import Secret
 from bridge.actions.summon import Deliver, Summon
@@ -38,7 +39,7 @@ def outbound_of(settings: Settings) -> Outbound:
             if not url:
                 raise InvalidRequest("is empty, and is needed for what is set")
             allowed.check_url(parse(url))
-    return Outbound(allowed, tls=_trusted(settings))
+    return Outbound(allowed, tls=_trusted(settings), resolve=Names().resolve)
 
 
 def ways_of(settings: Settings, outbound: Outbound, deliver: Deliver, known: Known) -> Mapping[Kind, Acting]:

@@ -79,6 +79,7 @@ class Crew:
     actions: Actions
     gateway: CountingGateway
     counting: Counting
+    outbox: Outbox
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
@@ -124,7 +125,7 @@ def crewed(tmp_path: Path) -> Crewed:
                 tasks.append(asyncio.create_task(run(ready)))
                 await ready.wait()
             try:
-                yield Crew(actions, counted, counting, published)
+                yield Crew(actions, counted, counting, outbox, published)
             finally:
                 for task in tasks:
                     task.cancel()

@@ -219,6 +219,17 @@ async def test_a_question_that_a_bridge_left_open_is_told_as_cancelled_at_its_ne
     assert (after.states, after.gateway.spoken) == ([("command-0", "cancelled")], [INTERRUPTED])
 
 
+async def test_what_cannot_be_recorded_is_not_acted_on_and_is_told(crewed):
+    dial = Deeds()
+    async with crewed({Kind.DIAL: dial}) as crew:
+        crew.outbox.close()  # as good as a disk that fails
+        await crew.actions.decided(decided(0, 10), WATCH)
+        await eventually(lambda: crew.gateway.spoken)
+    assert (dial.acted, crew.states) == ([], [("command-0", "failed")])
+    assert "cannot be used" in crew.told[0]["reason"]
+    assert crew.gateway.spoken == ["I could not call Mai."]
+
+
 async def test_many_decisions_at_once_are_each_acted_on_once(crewed):
     dial = Deeds()
     async with crewed({Kind.DIAL: dial}, Room(waiting=64, at_once=8)) as crew:

@@ -3,11 +3,15 @@
     python whisper_live_server.py PORT FOLDER serial|batching
 
 Its back end faster_whisper, one model for all clients, as its own run_server.py starts it for a model of one's own:
-clients take turns, with a beam of 5. With `batching` what several clients wait for is computed together, greedily.
+clients take turns, with a beam of 5. With `batching` what several clients wait for is computed together, greedily. It
+computes with as many threads as there are cores; of itself it would with four, which two cores pay for dearly.
 """
 
 import logging
+import os
 import sys
+
+os.environ["OMP_NUM_THREADS"] = str(os.cpu_count())
 
 from whisper_live.server import TranscriptionServer
 

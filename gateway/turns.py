@@ -6,6 +6,7 @@ models have few instances nothing should wait there. What waits here is withdraw
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,9 @@ MOST_WAITING = 512
 
 RETRY_AFTER_S = 1.0
 
+LATELY_S = 10.0
+"""After something interactive was asked for: so long bulk leaves an instance free for the next."""
+
 
 class TakingTurns(Inference):
     def __init__(
@@ -31,7 +35,7 @@ class TakingTurns(Inference):
     ) -> None:
         """`at_once` by model: its instances, of all servers. A model that is not in it has a queue of its own."""
         self._inference = inference
-        self._turns = {model: Turns(model, most) for model, most in at_once.items()}
+        self._turns = {model: Turns(model, most, clock=clock) for model, most in at_once.items()}
         self._clock = clock
 
     async def infer(
@@ -84,12 +88,19 @@ class TakingTurns(Inference):
 
 
 class Turns:
-    """Of one model. What is interactive goes first; where there are two instances, bulk leaves it one."""
+    """Of one model. What is interactive goes first; lately asked for, it finds one of two instances free of bulk."""
 
-    def __init__(self, model: str, most: int, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        model: str,
+        most: int,
+        most_waiting: int = MOST_WAITING,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.model = model
         self._most = most
-        self._most_bulk = max(most - 1, 1)
+        self._clock = clock
+        self._interactive_at = -math.inf
         self._most_waiting = most_waiting
         self._running = 0
         self._running_bulk = 0
@@ -105,6 +116,8 @@ class Turns:
                 f"{len(self._waiting)} calls wait for model {self.model}, at most {self._most_waiting} may",
                 RETRY_AFTER_S,
             )
+        if priority == PRIORITY_INTERACTIVE:
+            self._interactive_at = self._clock()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked += 1
         heapq.heappush(self._waiting, (priority, self._asked, turn))
@@ -122,10 +135,12 @@ class Turns:
         self._go_on()
 
     def _go_on(self) -> None:
+        lately = self._clock() - self._interactive_at < LATELY_S
+        most_bulk = max(self._most - 1, 1) if lately else self._most
         while self._waiting and self._running < self._most:
             priority, _, turn = self._waiting[0]
             bulk = priority != PRIORITY_INTERACTIVE
-            if bulk and self._running_bulk >= self._most_bulk:
+            if bulk and self._running_bulk >= most_bulk:
                 return  # all that wait are bulk: what is interactive stands before it
             heapq.heappop(self._waiting)
             if turn.done():

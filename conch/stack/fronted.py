@@ -22,6 +22,7 @@ from conch.stack.leash import leashed
 from conch.stack.repository import WeightFiles
 from conch.stack.serving import NOTHING, free_ports, serving
 from conch.stack.triton import HOST
+from conch.stack.turns import turns
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
@@ -100,7 +101,7 @@ def _gateway(
 ) -> Iterator[tuple[Address, Address]]:
     settings = {"GRPC_ADDRESS": f"{HOST}:0", "HTTP_ADDRESS": f"{HOST}:0", **settings}
     own = {f"CONCH_GATEWAY_{name}": value for name, value in settings.items()}
-    environment = {**os.environ, **own, **environment}
+    environment = {**os.environ, **turns(), **own, **environment}
     with log.open("wb") as output:
         process = subprocess.Popen(leashed([sys.executable, "-P", "-m", "gateway"]), env=environment, stderr=output)
     try:

@@ -70,8 +70,35 @@ async def test_a_final_goes_before_the_partials_that_wait() -> None:
     assert asker.model.begun == ["partial-1", "final", "partial-2"]
 
 
+async def test_bulk_has_every_instance_while_nobody_waits_for_anything_else() -> None:
+    asker = Asker(2)
+    asker.ask(PARTIAL), asker.ask(PARTIAL)
+    await settle()
+    assert asker.model.begun == ["partial", "partial"]
+
+
+async def test_ten_seconds_after_the_last_final_bulk_has_every_instance_again() -> None:
+    now = 100.0
+    turns = Turns("intent", 2, clock=lambda: now)
+    await turns.take(PRIORITY_INTERACTIVE)
+    turns.give_back(PRIORITY_INTERACTIVE)
+    await turns.take(PRIORITY_BULK)
+    second = asyncio.create_task(turns.take(PRIORITY_BULK))
+    await settle()
+    assert not second.done()
+    now += 10.0
+    turns.give_back(PRIORITY_BULK)
+    await second
+    await asyncio.wait_for(turns.take(PRIORITY_BULK), 5)
+
+
 async def test_partials_leave_a_final_an_instance() -> None:
     asker = Asker(2)
+    opened = asker.ask(FINAL)
+    await settle()
+    asker.model.answer(0)
+    await opened
+    asker.model.begun.clear()
     asker.ask(PARTIAL), asker.ask(PARTIAL)
     await settle()
     assert asker.model.begun == ["partial"]
@@ -131,16 +158,22 @@ async def test_a_call_that_waits_for_longer_than_it_may_is_not_asked() -> None:
 
 
 async def test_what_waiting_has_left_is_the_models_time() -> None:
-    seconds: Iterator[float] = iter([10.0, 12.5])
-    inference = InProcessInference({"intent": Busy()})
-    asked = asyncio.create_task(
-        TakingTurns(inference, {"intent": 1}, clock=lambda: next(seconds)).infer(
-            "intent", {"text": text_column("call")}, call=CallOptions(deadline_s=30.0)
-        )
-    )
+    now = 10.0
+    busy = Busy()
+    inference = InProcessInference({"intent": busy})
+    turns = TakingTurns(inference, {"intent": 1}, clock=lambda: now)
+    text: Arrays = {"text": text_column("call")}
+    first = asyncio.create_task(turns.infer("intent", text))
     await settle()
-    assert [one.call.deadline_s for one in inference.asked] == [27.5]
-    asked.cancel()
+    second = asyncio.create_task(turns.infer("intent", text, call=CallOptions(deadline_s=30.0)))
+    await settle()
+    now += 2.5
+    busy.answer(0)
+    await first
+    await settle()
+    assert [one.call.deadline_s for one in inference.asked] == [None, 27.5]
+    busy.answer(1)
+    await second
 
 
 async def test_only_so_many_wait() -> None:
@@ -187,7 +220,7 @@ async def test_a_command_that_the_ensemble_understands_takes_whispers_turn(model
     models.functions["whisper"] = hold.before(whisper)
     turns = TakingTurns(models, {"whisper": 1})
     pcm = np.zeros((1, 16_000), np.int16)
-    inputs = {"pcm16": pcm, "sample_rate": np.array([[16_000]], np.int32)}
+    inputs: Arrays = {"pcm16": pcm, "sample_rate": np.array([[16_000]], np.int32)}
     recognised = asyncio.create_task(turns.infer("whisper", inputs))
     await hold.entered.wait()
     understood = asyncio.create_task(turns.infer("voice_command", inputs))

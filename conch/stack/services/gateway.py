@@ -13,6 +13,7 @@ from conch.clients.loopback import loopback_client
 from conch.contracts.errors import ConchError
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
+from conch.stack.turns import turns
 from conch.tracing import collector
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
                 "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
+                **turns(),
                 **collector(site.settings.otlp),
                 # Not in /tmp: what a killed gateway leaves there nobody finds again.
                 "CONCH_GATEWAY_METRICS_FOLDER": str(site.folder.data / self.name / "metrics"),

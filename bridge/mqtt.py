@@ -147,7 +147,8 @@ class Mqtt:
 
     async def deliver(self, topic: str, payload: bytes, within_s: float) -> None:
         """At QoS 1; returns when the broker has it. Unavailable: it was not sent. DeadlineExceeded: perhaps it was."""
-        until = self._loop.time() + within_s
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
         try:
             async with asyncio.timeout_at(until):
                 await self._here.wait()
@@ -157,7 +158,7 @@ class Mqtt:
         if sent.rc == paho.MQTT_ERR_QUEUE_SIZE:
             raise Unavailable(f"{MOST_UNSENT} messages wait for the broker already")
         self._given += 1
-        delivered = self._delivered[sent.mid] = self._loop.create_future()
+        delivered = self._delivered[sent.mid] = loop.create_future()
         try:
             async with asyncio.timeout_at(until):
                 await delivered

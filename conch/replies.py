@@ -8,6 +8,7 @@ NOT_HEARD = "I did not hear a command."
 CALLED_OFF = "All right, I will not do it."
 NO_ANSWER = "I heard no answer, so I will not do it."
 NO_CONTACT = "I know nobody of that name. Whom shall I call?"
+NOT_HERE = "I cannot do that here."
 NO_QUESTIONS = "Questions are not answered here."
 NO_CALLS = "Calls are not set up here."
 NO_SUMMONS = "Summoning a team is not set up here."
@@ -41,7 +42,7 @@ def not_done(intent: str, subject: str) -> str:
         return f"I could not summon {_team(subject)}."
     if intent == DIAL:
         return f"I could not call {subject}." if subject else "I could not make the call."
-    return "I could not get an answer."
+    return "The assistant does not answer just now. Please ask again later."
 
 
 def not_known_done(intent: str, subject: str) -> str:

@@ -65,7 +65,12 @@ def test_a_doubtful_name_is_asked_about(contacts, reply):
         ),
         ("DIAL_PERSON", "Mai", "I could not call Mai.", "I do not know whether Mai was called. Please check."),
         ("DIAL_PERSON", "", "I could not make the call.", "I do not know whether anybody was called. Please check."),
-        ("", "", "I could not get an answer.", "I was interrupted and have no answer. Please ask again."),
+        (
+            "",
+            "",
+            "The assistant does not answer just now. Please ask again later.",
+            "I was interrupted and have no answer. Please ask again.",
+        ),
     ],
 )
 def test_what_was_not_done_is_told_with_whom_it_was_about(intent, subject, failed, unknown):

@@ -19,7 +19,7 @@ from conch.clients.llm import ChatAssistant, ChatModel
 from conch.clients.outbound import Outbound
 from conch.contracts.errors import ConchError, InvalidRequest
 from conch.contracts.topics import DeviceId
-from conch.replies import NO_ASSISTANT, NO_CALLS, NO_QUESTIONS, NO_SUMMONS
+from conch.replies import NO_ASSISTANT, NO_CALLS, NO_QUESTIONS, NO_SUMMONS, NOT_HERE
 
 Known = Callable[[DeviceId], Device | None]
 
@@ -48,7 +48,7 @@ def ways_of(settings: Settings, outbound: Outbound, deliver: Deliver, known: Kno
         Kind.SUMMON: _summon(settings, outbound, deliver),
         Kind.DIAL: _dial(settings, outbound, known),
         Kind.FORWARD: _forward(settings, outbound, known),
-        Kind.OTHER: Unset("no action is known for this intent"),
+        Kind.OTHER: Unset("no action is known for this intent", NOT_HERE),
     }
 
 

@@ -101,7 +101,7 @@ async def test_no_answer_is_said_so(crewed, answer):
             async with crewed({Kind.FORWARD: forward}) as crew:
                 await crew.actions.decided(decided(0, 10, "forward", "GENERAL_QUERY", text="why", reply=""), WATCH)
                 await eventually(lambda: crew.gateway.spoken)
-    assert crew.gateway.spoken == ["I could not get an answer."]
+    assert crew.gateway.spoken == ["The assistant does not answer just now. Please ask again later."]
     assert crew.states == [("command-0", "failed")]
     assert len(peer.asked) == 1
 
@@ -113,7 +113,7 @@ async def test_an_assistant_that_cannot_be_reached_is_said_so(crewed):
     async with outbound, crewed({Kind.FORWARD: forward}) as crew:
         await crew.actions.decided(decided(0, 10, "forward", "GENERAL_QUERY", text="why", reply=""), WATCH)
         await eventually(lambda: crew.gateway.spoken)
-    assert crew.gateway.spoken == ["I could not get an answer."]
+    assert crew.gateway.spoken == ["The assistant does not answer just now. Please ask again later."]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_a_site_that_sets_nothing_summons_by_mqtt_and_says_what_it_has_not():
         "Calls are not set up here.",
     )
     assert refusal(bare[Kind.FORWARD]).reply == "No assistant is configured, so I cannot answer that."
+    assert refusal(bare[Kind.OTHER]).reply == "I cannot do that here."
     assert set(bare) == set(Kind)
 
 

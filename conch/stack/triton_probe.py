@@ -226,7 +226,7 @@ class TritonProbe(Probe):
                     raise NotYet(f"model {model.name} is loading")
             elif not self._watched and model.reason != "unloaded":
                 # After the first line comes the stack of the stub.
-                self._complain(f"model {model.name} cannot be loaded: {(model.reason or model.state).splitlines()[0]}")
+                self._complain(f"model {model.name} cannot be loaded: {_first_line(model.reason or model.state)}")
         for name in ready - self._watched.keys():
             config = await triton.config(name)
             if config.get("platform") != "ensemble":
@@ -286,6 +286,10 @@ def sample(config: Mapping[str, Any]) -> Mapping[str, list[Any]]:
             size = math.prod(max(1, int(dim)) for dim in tensor["dims"])
             inputs[tensor["name"]] = [_filler(tensor["data_type"])] * size
     return inputs
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "no reason was given")
 
 
 def _flat(value: Any) -> list[Any]:

@@ -150,6 +150,12 @@ async def test_a_model_that_cannot_be_loaded_is_named_with_the_reason_alone(prob
         await probe.ready()
 
 
+async def test_a_model_that_was_not_even_tried_is_named_too(probe, triton):
+    triton.models["voice"] = {}
+    with pytest.raises(Hopeless, match=r"^model voice cannot be loaded: no reason was given$"):
+        await probe.ready()
+
+
 async def test_after_a_restart_the_other_models_are_served(triton, folders, caplog):
     triton.models["broken"] = {"state": "UNAVAILABLE", "reason": "no weights"}
     await TritonProbe(triton.address, triton, ProcessMark.of(os.getpid()), folders, first_start=False).ready()

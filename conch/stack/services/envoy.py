@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 DEADLINE_S = 2.0
 
 LOOK_S = 0.05
+STILL_LOOKS = 10
+"""In a row without a call: the edge has drained."""
 
 # Made once: httpx reads every root certificate for each client that is given none.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -64,11 +66,7 @@ class Envoy(Service):
         return EnvoyProbe(self._edge(site), Folders(site.folder.root).servers)
 
     async def drain(self, site: Site) -> None:
-        """By itself Envoy ends with SIGTERM at once, and every call with it."""
-        async with _admin(self._edge(site)) as admin:
-            (await admin.post("/drain_listeners")).raise_for_status()
-            while _active((await admin.get("/stats?filter=downstream_rq_active$")).text):  # noqa: ASYNC110 - it does not tell
-                await asyncio.sleep(LOOK_S)
+        await drain(self._edge(site))
 
     def _edge(self, site: Site) -> Edge:
         return edge_of(site, self._read_exposure(site.folder))
@@ -129,6 +127,20 @@ class EnvoyProbe(Probe):
         leaving = [Address.parse(face) for one in without_calls(self._servers.read()) for face in (one.http, one.grpc)]
         if self._edge.publish_endpoints(leaving):
             logger.info("edge: Tritons without new calls: %s", ", ".join(map(str, leaving)) or "none")
+
+
+async def drain(edge: Edge) -> None:
+    """Nobody new comes in, and who is there leaves with his call. By itself Envoy ends with SIGTERM, and every call."""
+    async with _admin(edge) as admin:
+        (await admin.post("/drain_listeners")).raise_for_status()
+        # Callers whose connection stays are told to leave it: else they ask on until it breaks under a call.
+        (await admin.post("/healthcheck/fail")).raise_for_status()
+        still = 0
+        # Between two calls of one connection there is none: who calls all the time has been told to leave by then.
+        while still < STILL_LOOKS:
+            active = _active((await admin.get("/stats?filter=downstream_rq_active$")).text)
+            still = 0 if active else still + 1
+            await asyncio.sleep(LOOK_S)
 
 
 def _admin(edge: Edge) -> httpx.AsyncClient:

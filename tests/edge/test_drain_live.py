@@ -45,9 +45,10 @@ def test_no_call_that_was_let_in_is_cut_off(
             grpc.insecure_channel(str(listening.grpc), options=[("grpc.use_local_subchannel_pool", 1)])
             for _ in range(CALLERS)
         ]
+        calls: list[Any] = [channel.unary_unary(METADATA) for channel in channels]
         webs = [httpx.Client(base_url=f"http://{listening.http}", trust_env=False) for _ in range(CALLERS)]
         callers = [
-            *(Caller(partial(channel.unary_unary(METADATA), b"", timeout=20)) for channel in channels),
+            *(Caller(partial(call, b"", timeout=20)) for call in calls),
             *(Caller(partial(_get, web)) for web in webs),
         ]
         until(lambda: min(caller.answers for caller in callers) > 10, 30)

@@ -31,6 +31,7 @@ def render(
         bool, typer.Option("--pings", help="Each Triton was started with --grpc-http2-max-ping-strikes=0.")
     ] = False,
     otlp: Annotated[str, typer.Option(metavar="ADDRESS", help="Where spans go, over gRPC.")] = "",
+    models: Annotated[str, typer.Option(metavar="ADDRESS", help="Where the rollout process serves Models.")] = "",
     state: State = None,
 ) -> None:
     """Write Envoy's files and print their folder: envoy --config-path FOLDER/envoy.yaml.
@@ -51,6 +52,7 @@ def render(
             metrics=http,
             pings=pings,
             otlp=Address.parse(otlp) if otlp else None,
+            models=Address.parse(models) if models else None,
         )
         settings = EdgeSettings(_listening(exposure), upstreams, exposure.tls, plain_text=exposure.plain_text)
         one = Edge(settings, folder.data / Envoy.name, folder.root / "tenants.toml")

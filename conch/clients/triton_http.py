@@ -18,6 +18,10 @@ class Unanswered(Unavailable):
     """No answer within the deadline, no connection, or none of what was asked for."""
 
 
+class Absent(Unanswered):
+    """Nobody listens there: the server has ended, or has not loaded its models yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     name: str
@@ -80,7 +84,8 @@ class TritonHttp:
         try:
             return await self._client.request(method, path, json=body, timeout=deadline_s)
         except httpx.HTTPError as error:
-            raise Unanswered(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from error
+            kind = Absent if isinstance(error, httpx.ConnectError) else Unanswered
+            raise kind(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from error
 
 
 def _tensors(config: Mapping[str, Any], inputs: Mapping[str, list[Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conch.clients.triton_http import ListedModel
+from conch.clients.triton_http import Absent, ListedModel
 from conch.contracts.errors import ConchError, Unavailable
 from conch.rollout.convergence import Convergence, Difference, difference
 from conch.rollout.desired import Desired, Versions
@@ -106,8 +106,7 @@ class Controller:
         except Unavailable as error:
             one.listed = None
             one.misses += 1
-            # A closed port leaves no doubt.
-            if one.state is not ServerState.AWAY and (one.misses >= MISSES or "ConnectError" in error.message):
+            if one.state is not ServerState.AWAY and (one.misses >= MISSES or isinstance(error, Absent)):
                 self._lose(one, error.message)
             return
         one.misses = 0

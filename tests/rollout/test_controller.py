@@ -6,8 +6,7 @@ import shutil
 
 import pytest
 
-from conch.clients.triton_http import ListedModel
-from conch.contracts.errors import Unavailable
+from conch.clients.triton_http import Absent, ListedModel
 from conch.rollout.controller import DRAIN_S, Controller
 from conch.rollout.fleet import Fleet
 from conch.rollout.lock import holding
@@ -32,7 +31,7 @@ class Server(MemoryTriton):
 
     async def models(self):
         if self.away:
-            raise Unavailable("ConnectError")
+            raise Absent("connection refused")
         ready = [
             ListedModel(name, str(version), "READY", "")
             for name, versions in self.served.items()

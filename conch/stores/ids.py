@@ -116,73 +116,100 @@ class IdIndex:
 
 
 class IdWriter:
-    """Allots ids after those of the current generation; nobody sees them before `publish`."""
+    """Allots ids after those of the current generation; nobody sees them before `publish`.
+
+    What is new is kept as arrays, 28 bytes an id: millions may be allotted at once.
+    """
 
     def __init__(self, folder: Path, catalogue: str) -> None:
         self._folder = folder
         self._catalogue = catalogue
         self._index = IdIndex.open(folder)
-        self._new: dict[Kind, dict[bytes, int]] = {kind: {} for kind in Kind}
-        self._texts: dict[Kind, list[str]] = {kind: [] for kind in TEXTS}
+        self._new: dict[Kind, list[_Segment]] = {kind: [] for kind in Kind}
 
     def allot(self, kind: Kind, uuids: Uuids) -> Dense:
-        """The id of each, old or new."""
+        """The id of each, old or new; new ones in the order of their coming."""
         if kind in TEXTS:
             raise Internal(f"{kind} are allotted by their texts")
-        found = self._index.look_up(kind, uuids)
-        for place in np.flatnonzero(found == NONE):
-            found[place] = self._one(kind, uuids[place].tobytes())
-        return found
+        return self._allot(kind, uuids, None)
 
     def allot_texts(self, kind: Kind, texts: Sequence[str]) -> Dense:
-        uuids = uuids_of(self._catalogue, texts)
-        found = self._index.look_up(kind, uuids)
-        for place in np.flatnonzero(found == NONE):
-            key = uuids[place].tobytes()
-            if key not in self._new[kind]:
-                self._texts[kind].append(texts[place])
-            found[place] = self._one(kind, key)
-        return found
+        return self._allot(kind, uuids_of(self._catalogue, texts), texts)
 
     def publish(self) -> IdIndex:
         """Nothing new: the generation stays."""
         if any(self._new.values()):
             generations.publish(self._folder, self._index.generation + 1, self._write)
             self._index = IdIndex.open(self._folder)
-            self._new = {kind: {} for kind in Kind}
-            self._texts = {kind: [] for kind in TEXTS}
+            self._new = {kind: [] for kind in Kind}
         return self._index
 
-    def _one(self, kind: Kind, key: bytes) -> int:
-        new = self._new[kind]
-        return new.setdefault(key, self._index.size(kind) + len(new))
+    def _allot(self, kind: Kind, uuids: Uuids, texts: Sequence[str] | None) -> Dense:
+        found = self._index.look_up(kind, uuids)
+        for segment in self._new[kind]:
+            segment.look_up(uuids, found)
+        unknown = np.flatnonzero(found == NONE)
+        if unknown.size:
+            first = self._index.size(kind) + sum(len(segment.uuids) for segment in self._new[kind])
+            places, numbers = _first_of_each(uuids[unknown])
+            found[unknown] = numbers + np.uint32(first)
+            fresh = unknown[places]
+            own = [texts[place] for place in fresh] if texts is not None else ()
+            self._new[kind].append(_segment(first, uuids[fresh], own))
+            if len(self._new[kind]) > SEGMENTS:
+                self._new[kind] = [_joined(self._new[kind])]
+        return found
 
     def _write(self, target: Path) -> None:
         source = generations.folder_of(self._folder, self._index.generation)
         for kind, new in self._new.items():
             segments = _segments(source, kind) if self._index.generation else []
-            uuids = np.frombuffer(b"".join(new), np.uint8).reshape(-1, 16)
-            texts = self._texts.get(kind, [])
             if len(segments) + bool(new) <= SEGMENTS:
                 for file in source.glob(f"{kind}-*"):
                     os.link(file, target / file.name)
                 number = len(segments)
             else:
-                uuids = np.concatenate([*(segment.uuids for segment in segments), uuids])
-                texts = [*(text for segment in segments for text in segment.texts), *texts]
+                new = [*segments, *new]
                 number = 0
-            if len(uuids):
-                _write_segment(target / f"{kind}-{number}", uuids, texts if kind in TEXTS else None)
+            if new:
+                _write_segment(target / f"{kind}-{number}", _joined(new), kind in TEXTS)
 
 
-def _write_segment(path: Path, uuids: Uuids, texts: Sequence[str] | None) -> None:
+def _first_of_each(uuids: Uuids) -> tuple[npt.NDArray[np.intp], Dense]:
+    """Places where one stands first, ascending; and for each the number of its like among those."""
     halves = uuids.view(">u8").reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))
+    ordered = halves[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    # A stable sort: the first of a run is the one that came first.
+    firsts = order[begins]
+    ranks = np.empty(len(firsts), np.uint32)
+    ranks[np.argsort(firsts, kind="stable")] = np.arange(len(firsts), dtype=np.uint32)
+    numbers = np.empty(len(order), np.uint32)
+    numbers[order] = ranks[np.cumsum(begins) - 1]
+    return np.sort(firsts), numbers
+
+
+def _segment(first: int, uuids: Uuids, texts: Sequence[str]) -> _Segment:
+    halves = np.ascontiguousarray(uuids).view(">u8").reshape(-1, 2)
     order = np.lexsort((halves[:, 1], halves[:, 0])).astype(np.uint32)
-    np.save(f"{path}.uuids.npy", uuids)
-    np.save(f"{path}.high.npy", _high(uuids)[order])
-    np.save(f"{path}.order.npy", order)
-    if texts is not None:
-        Path(f"{path}.texts.json").write_text(json.dumps(texts), encoding="utf-8")
+    return _Segment(first, uuids, _high(uuids)[order], order, texts)
+
+
+def _joined(segments: Sequence[_Segment]) -> _Segment:
+    if len(segments) == 1:
+        return segments[0]
+    texts = [text for segment in segments for text in segment.texts]
+    return _segment(segments[0].first, np.concatenate([segment.uuids for segment in segments]), texts)
+
+
+def _write_segment(path: Path, segment: _Segment, with_texts: bool) -> None:
+    np.save(f"{path}.uuids.npy", segment.uuids)
+    np.save(f"{path}.high.npy", segment.high)
+    np.save(f"{path}.order.npy", segment.order)
+    if with_texts:
+        Path(f"{path}.texts.json").write_text(json.dumps(list(segment.texts)), encoding="utf-8")
 
 
 def _segments(folder: Path, kind: Kind) -> list[_Segment]:

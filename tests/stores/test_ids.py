@@ -111,3 +111,22 @@ def test_a_uuid_stays_itself_and_any_other_key_becomes_one():
     assert uuid_of("shop", "SKU-1").version == 5
     with pytest.raises(InvalidRequest, match="0 characters"):
         uuid_of("shop", "")
+
+
+def test_hundreds_of_thousands_are_allotted_at_once_and_their_likes_are_one(tmp_path):
+    many = np.random.default_rng(7).integers(0, 256, (200_000, 16), np.uint8)
+    writer = IdWriter(tmp_path, "shop")
+    twice = np.concatenate([many, many[::-1]])
+    numbers = np.arange(len(many))
+    np.testing.assert_array_equal(writer.allot(Kind.PIDS, twice), np.concatenate([numbers, numbers[::-1]]))
+    np.testing.assert_array_equal(writer.allot(Kind.PIDS, many[5:9]), [5, 6, 7, 8])
+    np.testing.assert_array_equal(writer.publish().look_up(Kind.PIDS, many), numbers)
+
+
+def test_many_small_allotments_before_one_publication_are_one_segment(tmp_path):
+    writer = IdWriter(tmp_path, "shop")
+    for number in range(3 * SEGMENTS):
+        assert writer.allot_texts(Kind.SELLERS, [f"seller {number}", "seller 0"]).tolist() == [number, 0]
+    index = writer.publish()
+    assert [index.text(Kind.SELLERS, dense) for dense in (0, 23, 24)] == ["seller 0", "seller 23", ""]
+    assert [path.name for path in sorted(tmp_path.glob("generation-1/*.json"))] == ["sellers-0.texts.json"]

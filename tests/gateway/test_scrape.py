@@ -43,6 +43,7 @@ def test_what_the_settings_name_is_asked():
         Part("edge", "c:3", "/metrics/edge"),
     )
     assert parts_of([], "") == ()
+    assert parts_of([], "", "d:4") == (Part("rollout", "d:4"),)
 
 
 async def test_several_tritons_are_told_apart_by_their_address() -> None:

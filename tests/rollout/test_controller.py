@@ -250,3 +250,19 @@ async def test_a_candidate_whose_load_goes_on_keeps_its_name_until_that_ends(sit
     one.servers[0].hanging.clear()
     await one.publisher.recover()
     assert not candidate.exists()
+
+
+async def test_a_version_that_wedges_one_server_is_quarantined_and_what_is_left_of_it_ends(site, version):
+    two = await site(2).converged()
+    two.servers[1].hanging.add("intent--candidate-2")
+    with pytest.raises(Wedged):
+        await two.publisher.publish(Publication("intent", version("endless")))
+    [refused] = two.folders.quarantine.all()
+    assert (refused.model, refused.version) == ("intent", 2)
+    assert "was not loaded within" in refused.reason
+
+    await two.controller.step()
+    two.clock.advance(LEFT_OVER_S)
+    assert await two.states() == [CONVERGED, CONVERGED]
+    assert two.folders.orders.take("a") is None
+    assert two.folders.orders.take("b").model == "intent--candidate-2"

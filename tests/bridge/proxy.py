@@ -25,6 +25,10 @@ class Proxy:
         self._loop: asyncio.AbstractEventLoop
         self.port = 0
 
+    def lead_to(self, port: int) -> None:
+        """From the next connection on."""
+        self._leads_to = port
+
     def hold(self, *ways: Way) -> None:
         """Nothing goes on, and nothing breaks."""
         self._do(lambda: [self._open[way].clear() for way in ways])

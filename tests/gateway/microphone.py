@@ -24,7 +24,8 @@ class Microphone:
         self._call = VoiceStub(channel).Listen()
         self._opening = pb.ListenOpen(**{"device": "badge-1", "sample_rate": rate, **opening})
         self._rate = rate
-        self.offset: int = self._opening.resume_offset
+        self.resumed_at: int = self._opening.resume_offset
+        self.offset = self.resumed_at
         self._sequence = 0
         self.events: list[pb.ListenEvent] = []
 

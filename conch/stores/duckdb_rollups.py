@@ -15,6 +15,11 @@ CREATE TABLE IF NOT EXISTS sales
    views BIGINT NOT NULL)
 """
 
+_INSERT = """
+INSERT INTO sales
+SELECT ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])
+"""
+
 _BEST = """
 SELECT pid, sum(units * ($day + CASE WHEN pane_ms > $hour_ago THEN $hour ELSE 0 END) + views * $views)::DOUBLE AS score
 FROM sales WHERE category = $category AND pane_ms > $day_ago AND pane_ms <= $now
@@ -34,13 +39,18 @@ class DuckDbRollups(Rollups):
             raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
 
     def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
-        rows = [(pane_ms, sale.category, sale.pid, sale.units, sale.views) for sale in sales]
+        # Columns, not rows: a pane of many sales is one statement.
+        columns = [
+            [sale.category for sale in sales],
+            [sale.pid for sale in sales],
+            [sale.units for sale in sales],
+            [sale.views for sale in sales],
+        ]
         try:
             with self._lock, self._database.cursor() as cursor:
                 cursor.begin()
                 cursor.execute("DELETE FROM sales WHERE pane_ms = ?", [pane_ms])
-                if rows:
-                    cursor.executemany("INSERT INTO sales VALUES (?, ?, ?, ?, ?)", rows)
+                cursor.execute(_INSERT, [pane_ms, *columns])
                 cursor.commit()
         except duckdb.Error as error:
             raise Unavailable(f"DuckDB does not take a pane: {error}") from error

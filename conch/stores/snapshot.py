@@ -6,10 +6,12 @@ starts[i] to starts[i + 1].
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Self
 
@@ -120,17 +122,31 @@ class Snapshot:
 
 
 def publish(folder: Path, columns: Columns, about: About) -> int:
-    """The number of the new generation. Raises Internal for columns that contradict each other."""
+    """The number of the new generation. Raises Internal for columns that contradict each other.
+
+    A column that is mapped from the generation before is linked, not written again.
+    """
     check(columns)
 
     def write(target: Path) -> None:
         for field in fields(columns):
-            np.save(target / f"{field.name}.npy", getattr(columns, field.name))
+            _save(target / f"{field.name}.npy", getattr(columns, field.name))
         (target / _ABOUT).write_text(json.dumps(about.__dict__), encoding="utf-8")
 
     generation = generations.current(folder) + 1
     generations.publish(folder, generation, write)
     return generation
+
+
+def _save(target: Path, column: npt.NDArray[Any]) -> None:
+    # A view of a column is mapped from the same file, and is not the file.
+    if isinstance(column, np.memmap) and isinstance(column.base, mmap) and column.filename is not None:
+        try:
+            os.link(column.filename, target)
+            return
+        except FileNotFoundError:  # its generation is gone
+            pass
+    np.save(target, column)
 
 
 def check(columns: Columns) -> None:

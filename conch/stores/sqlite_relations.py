@@ -6,8 +6,9 @@ A write is one transaction, documented row and packed row together, on disk when
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -35,6 +36,15 @@ CREATE TABLE IF NOT EXISTS packed_features (key TEXT PRIMARY KEY, blob BLOB NOT 
 """
 
 Result = TypeVar("Result")
+
+
+class Table(StrEnum):
+    """A documented one."""
+
+    SEMANTIC = "master_semantic_relations"
+    CO_VIEW = "category_co_view_relations"
+    RELATED_CATEGORIES = "category_relations"
+    OFFERS = "master_to_pids"
 
 
 class SqliteRelations(Relations):
@@ -65,6 +75,17 @@ class SqliteRelations(Relations):
 
     def write(self, rows: Sequence[PackedRow]) -> None:
         self._transact(lambda database: [_put_packed(database, row) for row in rows])
+
+    def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
+        """A whole catalogue in one transaction, whatever stands there: rows as the table keeps them, best by their keys."""
+
+        def put(database: sqlite3.Connection) -> None:
+            columns = len(database.execute(f"SELECT * FROM {table} LIMIT 0").description)
+            database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * columns)})", rows)
+            blobs = ((row.key, row.blob) for row in packed)
+            database.executemany("INSERT OR REPLACE INTO packed_features VALUES (?, ?)", blobs)
+
+        self._transact(put)
 
     def semantic(self, master: UUID) -> SemanticRelations | None:
         row = self._row("related_masters, inference_ts, inference_source", "master_semantic_relations", str(master))

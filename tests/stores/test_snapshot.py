@@ -51,3 +51,17 @@ def test_a_damaged_snapshot_is_named(tmp_path):
     (generations.folder_of(tmp_path, 1) / "pid_price.npy").write_bytes(b"")
     with pytest.raises(Internal, match="snapshot 1 cannot be read"):
         Snapshot.open(tmp_path)
+
+
+def test_a_column_that_stays_is_linked_and_a_part_of_one_is_written(tmp_path):
+    prices = np.array([1, 2, 3], np.float32)
+    rest = {name: np.zeros(3, np.uint32) for name in ("pid_master", "pid_seller")}
+    columns = replace(empty(), pid_price=prices, pid_rating=prices, pid_stock=np.ones(3, np.uint8), **rest)
+    publish(tmp_path, columns, ABOUT)
+    mapped = Snapshot.open(tmp_path).columns
+    publish(tmp_path, replace(mapped, pid_rating=mapped.pid_price[::-1]), ABOUT)
+    again = Snapshot.open(tmp_path)
+    assert again.columns.pid_price.tolist() == [1, 2, 3]
+    assert again.columns.pid_rating.tolist() == [3, 2, 1]
+    files = [generations.folder_of(tmp_path, number) / "pid_price.npy" for number in (1, 2)]
+    assert files[0].samefile(files[1])

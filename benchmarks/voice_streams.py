@@ -6,9 +6,10 @@ A stream is a device that says one clip after another at the pace of speech, in 
 hiss around it. More and more of them speak at once. A number is held where 95 of 100 texts are final within a second of
 the clip's last sound, and the word error rate is within a point of a single stream's.
 
-Conch is edge, gateway and Triton, asked by gRPC Voice.Listen; a text is final when its `final` event has come, which
-waits for the silence that ends an utterance. Of WhisperLive's text the moment counts since which it did not change,
-which is kinder than its own mark: that comes after many repetitions, and is told beside it.
+Conch is edge, gateway and Triton, asked by gRPC Voice.Listen, and then by wearables through an MQTT broker and the
+bridge, which speaks its replies too. A text is final when its `final` event has come, which waits for the silence that
+ends an utterance. Of WhisperLive's text the moment counts since which it did not change, which is kinder than its own
+mark: that comes after many repetitions, and is told beside it.
 """
 
 import asyncio
@@ -18,31 +19,22 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import aiohttp
 import numpy as np
 import typer
 
 from benchmarks.clips import Clip, spoken, word_error_rate
-from benchmarks.listener import listened
-from benchmarks.peers.environment import WHISPER_LIVE, WHISPER_LIVE_ITSELF, peer_python
-from benchmarks.peers.process import serving_peer
-from benchmarks.whisper_live import transcribed
-from bridge.wearables.recording import Recording
-from conch.contracts.specs import SPEECH_RATE
-from conch.models.base import Array
-from conch.stack.fronted import fronted
-from conch.stack.repository import WeightFiles
+from benchmarks.peers.environment import WHISPER_LIVE_ITSELF
+from benchmarks.stream_servers import LEAD_S, TAIL_S, Hear, Heard, conch, conch_by_mqtt, whisper_live
 from conch.weights.cache import WeightCache, default_root, verified_weights
 from conch.weights.manifest import Manifest
 
 RESULT = Path(__file__).parent / "results" / "voice_streams.json"
-MODELS = ("whisper", "vad", "intent")
 WEIGHTS = {"tiny": "whisper-tiny-en", "base": "whisper"}
 SENTENCES = (
     "Summon the maintenance team to the loading dock.",
@@ -52,30 +44,10 @@ SENTENCES = (
     "Please call the warehouse and ask them how many boxes arrived this morning.",
 )
 STREAMS = (1, 2, 4, 8, 12, 16, 24)
-LEAD_S, TAIL_S = 0.4, 2.4
-"""Of hiss before and behind a clip."""
-
 APART_S = 0.61
 WITHIN_S = 1.0
 WORDS_WITHIN = 0.01
 AIM = 4.0
-TENANTS = "[tenants.bench]\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was made of one clip."""
-
-    said: str
-    text: str
-    final_s: float | None
-    """After its last sound; None: no text came while it was listened to."""
-    own_final_s: float | None
-    """By the server's own word."""
-
-
-Hear = Callable[[Clip, str], Awaitable[Heard]]
-"""One clip, said by the device of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +102,7 @@ def main(
 
 def compared(measured: Mapping[str, Sequence[Step]]) -> dict[str, Any]:
     holds = {name: max((step.streams for step in steps if step.held), default=0) for name, steps in measured.items()}
-    best = max(held for name, held in holds.items() if name != "conch")
+    best = max(held for name, held in holds.items() if not name.startswith("conch"))
     return {
         "holds": holds,
         # A peer that does not hold one stream is taken for one that does.
@@ -144,9 +116,10 @@ async def _measured(
 ) -> dict[str, list[Step]]:
     """One server at a time: none has a share of another's cores."""
     contestants: Mapping[str, Callable[[], contextlib.AbstractAsyncContextManager[Hear]]] = {
-        "conch": lambda: _conch(folder / "conch", files, silence_s),
-        "whisper-live": lambda: _whisper_live(_linked(folder / "serial", files), "serial"),
-        "whisper-live, batching": lambda: _whisper_live(_linked(folder / "batching", files), "batching"),
+        "conch": lambda: conch(folder / "conch", files, silence_s),
+        "conch, by mqtt": lambda: conch_by_mqtt(folder / "wearables", files, silence_s, max(streams)),
+        "whisper-live": lambda: whisper_live(_linked(folder / "serial", files), "serial"),
+        "whisper-live, batching": lambda: whisper_live(_linked(folder / "batching", files), "batching"),
     }
     measured = {}
     for name, serving in contestants.items():
@@ -195,60 +168,6 @@ def step_of(streams: int, heard: Sequence[Heard], single_word_error_rate: float 
         round(float(np.percentile(own, 95)), 3) if len(own) == len(heard) else None,
         p95 <= WITHIN_S and words <= allowed,
     )
-
-
-@contextlib.asynccontextmanager
-async def _conch(folder: Path, files: Mapping[str, Path], silence_s: float) -> AsyncIterator[Hear]:
-    served = verified_weights(MODELS)
-    detector = {"silero_vad.onnx": served["whisper/1"]["silero_vad.onnx"]}
-    weights: WeightFiles = {**served, "whisper/1": {**files, **detector}}
-    settings = {"LISTEN_SILENCE_S": str(silence_s)}
-    with fronted(folder, MODELS, tenants=TENANTS, weights=weights, gateway=settings) as front:
-        key = front.key("bench")
-
-        async def hear(clip: Clip, device: str) -> Heard:
-            pcm, last = _around(clip)
-            told = await listened(front.grpc, key, device, pcm, ())
-            finals = [came for came in told.came if came.event.HasField("final") and came.event.final.text]
-            text = " ".join(came.event.final.text for came in finals)
-            final_s = finals[-1].at - told.captured_at(last) if finals else None
-            return Heard(clip.said, text, final_s, final_s)
-
-        yield hear
-
-
-@contextlib.asynccontextmanager
-async def _whisper_live(folder: Path, mode: str) -> AsyncIterator[Hear]:
-    python = peer_python("whisper_live", WHISPER_LIVE, WHISPER_LIVE_ITSELF)
-    with serving_peer(python, "whisper_live_server.py", str(folder), mode) as address:
-        async with aiohttp.ClientSession() as client:
-
-            async def hear(clip: Clip, _: str) -> Heard:
-                pcm, last = _around(clip)
-                told = await transcribed(client, address, pcm)
-                end = told.captured_at(last)
-                settled, completed = told.settled_at, told.completed_at
-                return Heard(
-                    clip.said,
-                    told.text,
-                    None if settled is None else settled - end,
-                    None if completed is None else completed - end,
-                )
-
-            yield hear
-
-
-def _around(clip: Clip) -> tuple[Array, int]:
-    """The clip in its hiss, and the sample at which its last sound ends."""
-    loud = Recording(clip.pcm16.tobytes(), SPEECH_RATE).loud_s()
-    assert loud is not None
-    pcm = np.concatenate([_hiss(LEAD_S), clip.pcm16, _hiss(TAIL_S)])
-    return pcm, round((LEAD_S + loud[1]) * SPEECH_RATE)
-
-
-def _hiss(seconds: float) -> Array:
-    """Not digital silence: a microphone always hisses a little."""
-    return np.random.default_rng(7).normal(0, 20, round(seconds * SPEECH_RATE)).astype(np.int16)
 
 
 def _files(model: str) -> dict[str, Path]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.voice_streams import TAIL_S, Heard, Step, compared, step_of
+from benchmarks.stream_servers import TAIL_S, Heard
+from benchmarks.voice_streams import Step, compared, step_of
 from benchmarks.whisper_live import Shown, Transcribed
 
 

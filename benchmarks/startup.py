@@ -25,9 +25,9 @@ import typer
 from conch.clients.loopback import loopback_client
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.stack.processes import ProcessMark, session_members
+from conch.stack.samples import sample
 from conch.stack.state import StackStatus, StateFolder
 from conch.stack.stubs import Stub
-from conch.stack.triton_probe import sample
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
 SUPERVISOR = "supervisor"

@@ -6,8 +6,6 @@ controller wants done to the process is done here.
 """
 
 import asyncio
-import contextlib
-import json
 import logging
 import math
 import os
@@ -20,7 +18,6 @@ from typing import Any
 
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.clients.triton_loads import Loads
-from conch.contracts.specs import EXAMPLE_PARAMETER, PIPER, VAD, VAD_WINDOW, WHISPER
 from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed
 from conch.rollout.servers import STACK
@@ -28,6 +25,7 @@ from conch.rollout.versions import is_candidate
 from conch.stack.failures import Failures, Patience
 from conch.stack.leaks import LeakBound, Leaks
 from conch.stack.processes import ProcessMark
+from conch.stack.samples import SAMPLES, sample
 from conch.stack.service import Hopeless, NotYet, Probe, Sick
 from conch.stack.stubs import Stubs
 
@@ -44,13 +42,6 @@ END_S = 12.0
 """Of a server that is told to end; it waits for ten itself."""
 LOAD_S = 20.0
 """A load can hang for good; then the server is started again."""
-
-SAMPLES: Mapping[str, Mapping[str, list[Any]]] = {
-    WHISPER.name: {"pcm16": [0] * 1600, "sample_rate": [16_000]},
-    VAD.name: {"pcm": [0.0] * VAD_WINDOW},
-    PIPER.name: {"text": ["a"]},
-}
-"""Where a required input full of zeros, or of one word, would be refused."""
 
 _DEAD_STUB = "Stub process"
 _INSTANCE = re.compile(r"Stub process '([^']+)'")
@@ -273,32 +264,5 @@ class TritonProbe(Probe):
         return None
 
 
-def sample(config: Mapping[str, Any]) -> Mapping[str, list[Any]]:
-    """The smallest request a model may be asked: ours, or its own example; of one without, what it may refuse."""
-    if (known := SAMPLES.get(config["name"])) is not None:
-        return known
-    example = config.get("parameters", {}).get(EXAMPLE_PARAMETER, {}).get("string_value", "")
-    with contextlib.suppress(ValueError, AttributeError):
-        return {name: _flat(value) for name, value in json.loads(example).items()}
-    inputs: dict[str, list[Any]] = {}
-    for tensor in config["input"]:
-        if not tensor.get("optional"):
-            size = math.prod(max(1, int(dim)) for dim in tensor["dims"])
-            inputs[tensor["name"]] = [_filler(tensor["data_type"])] * size
-    return inputs
-
-
 def _first_line(text: str) -> str:
     return next(iter(text.splitlines()), "no reason was given")
-
-
-def _flat(value: Any) -> list[Any]:
-    return [one for inner in value for one in _flat(inner)] if isinstance(value, list) else [value]
-
-
-def _filler(data_type: str) -> Any:
-    if data_type == "TYPE_STRING":
-        return "hello"
-    if data_type == "TYPE_BOOL":
-        return False
-    return 0.0 if data_type.startswith(("TYPE_FP", "TYPE_BF")) else 0

@@ -18,10 +18,10 @@ import pytest
 
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.stack.processes import ProcessMark, session_members
+from conch.stack.samples import sample
 from conch.stack.shm import SHM, prefix_of
 from conch.stack.state import StateFolder
 from conch.stack.stubs import Stub
-from conch.stack.triton_probe import sample
 from conch.weights.cache import WeightCache, default_root
 from conch.weights.manifest import Manifest
 

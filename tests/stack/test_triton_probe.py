@@ -15,8 +15,9 @@ from conch.rollout.orders import Deed, Order
 from conch.rollout.servers import STACK
 from conch.stack.failures import Patience
 from conch.stack.processes import ProcessMark
+from conch.stack.samples import sample
 from conch.stack.service import Hopeless, NotYet, Sick
-from conch.stack.triton_probe import ASK_EVERY_S, HUNG_S, Ordered, SickModel, TritonProbe, sample
+from conch.stack.triton_probe import ASK_EVERY_S, HUNG_S, Ordered, SickModel, TritonProbe
 
 DEAD = (500, {"error": "Stub process 'intent_0' is not healthy."})
 LATE = (503, {"error": "Request timeout expired"})

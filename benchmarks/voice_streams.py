@@ -38,7 +38,6 @@ RESULT = Path(__file__).parent / "results" / "voice_streams.json"
 WEIGHTS = {"tiny": "whisper-tiny-en", "base": "whisper"}
 SENTENCES = (
     "Summon the maintenance team to the loading dock.",
-    "Turn on the light above the workbench.",
     "What is the weather like tomorrow?",
     "Send the cleaning crew to aisle five.",
     "Please call the warehouse and ask them how many boxes arrived this morning.",

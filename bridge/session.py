@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
 
+LONGEST_GAP_S = 3600.0
+"""Within a stream; behind a longer one another begins. A day's the gateway would take for a mistake, chunk by chunk."""
+
 _FOR_GOOD = (InvalidRequest, NotFound, PermissionDenied)
 """The gateway will not have this audio, however often it is sent."""
 
@@ -118,10 +121,14 @@ class Session:
             raise failure
 
     async def _send(self, listening: Listening) -> None:
-        sequence = 0
+        sequence, sent_to = 0, self.backlog.next_offset
         while True:
             self._changed.clear()
             while (piece := self.backlog.next()) is not None:
+                if piece.offset - sent_to > LONGEST_GAP_S * self.backlog.format.rate:
+                    await listening.finish()  # it counts as sent, and so is sent again by the stream that follows
+                    return
+                sent_to = piece.end
                 if not await listening.send(self._read(piece.place), sequence, piece.offset):
                     return
                 sequence += 1

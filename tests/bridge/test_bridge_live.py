@@ -254,6 +254,20 @@ def test_a_session_whose_last_chunk_has_come_is_decided_at_once_and_is_over(bare
     eventually(lambda: site.refused("stale_session") == 1)
 
 
+def test_audio_behind_a_gap_of_days_is_heard_in_a_stream_of_its_own(bare_site):
+    site = bare_site
+    site.start_bridge(idle_s=600)
+    watch, later = site.wearing("watch-1"), 3 * 24 * 3600 * 16_000
+    watch.numbered(silence(), "one", 0)
+    eventually(lambda: bool(site.heard.calls) and bool(site.heard.calls[0].chunks))
+    watch.publish(speech(), session="one", seq=1, offset=later)
+    watch.publish(silence(), session="one", seq=2, offset=later + CHUNK)
+    eventually(lambda: "decision" in watch.names())
+    assert [call.open.resume_offset for call in site.heard.calls] == [0, later]
+    assert watch.of("decision")[0]["start_offset"] == later
+    assert watch.of("gap")[0] == {"event": "gap", "start_offset": CHUNK, "end_offset": later, "session": "one"}
+
+
 def test_a_last_chunk_that_comes_before_the_one_before_it_ends_nothing_too_early(bare_site):
     site = bare_site
     site.start_bridge(idle_s=600, reorder_s=30)

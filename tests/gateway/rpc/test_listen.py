@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
+from conch.clients.inference import text_column
 from conch.clients.inprocess import Asked, InProcessInference
 from conch.contracts.errors import Internal, InvalidRequest, Unavailable
 from conch.contracts.pb.voice.v1 import voice_pb2 as pb
@@ -113,18 +114,19 @@ async def test_what_nobody_said_gives_nothing(microphone: Microphone, samples: A
     assert ended.received_to == ended.decided_to == len(samples)
 
 
+@pytest.mark.parametrize("reason", ["silence", "no_speech", "low_confidence", "loop"])
 async def test_speech_without_text_is_a_final_with_its_reason_and_no_intent(
-    microphone: Microphone, models: InProcessInference
+    microphone: Microphone, models: InProcessInference, reason: str
 ) -> None:
-    models.functions["whisper"] = lambda inputs, call: whisper({"pcm16": np.zeros((1, 1600), np.int16)}, call)
+    nothing = {"pcm16": np.zeros((1, 1600), np.int16)}
+    models.functions["whisper"] = lambda inputs, call: {**whisper(nothing, call), "rejected": text_column(reason)}
     await microphone.say(said("summon"))
     await microphone.close()
     assert microphone.kinds() == ["started", "speech_started", "final", "ended"]
-    assert (microphone.told("final")[0].text, microphone.told("final")[0].no_speech) == ("", "silence")
+    assert (microphone.told("final")[0].text, microphone.told("final")[0].no_speech) == ("", reason)
 
 
 async def test_marks_without_a_letter_are_no_command(microphone: Microphone, models: InProcessInference) -> None:
-    from conch.clients.inference import text_column
 
     models.functions["whisper"] = lambda inputs, call: {**whisper(inputs, call), "text": text_column("... ♪")}
     await microphone.say(said("summon"))
@@ -312,7 +314,6 @@ SAID = {300: "call mai", 500: "yes", 700: "no", 900: "mai anh", 1100: "summon th
 
 def says(models: InProcessInference, said: dict[int, str] = SAID) -> None:
     """Makes the recogniser hear whole sentences in tones."""
-    from conch.clients.inference import text_column
     from tests.gateway.conftest import WORDS
 
     by_word = {WORDS[frequency]: sentence for frequency, sentence in said.items()}

@@ -35,6 +35,14 @@ class CountingGateway(rpc.VoiceServicer):
     def __init__(self) -> None:
         self.calls: list[Heard] = []
         self.decides = True
+        self.decision = pb.UtteranceDecision(
+            decision=pb.DECISION_EXECUTE,
+            intent="SUMMON_TEAM",
+            text="summon the team",
+            reply="The team is on its way.",
+        )
+        """What is decided of every utterance, beside its number, id and samples."""
+        self.acks = True
         self.refuses: grpc.StatusCode | None = None
         self.reads = asyncio.Event()
         self.reads.set()
@@ -61,10 +69,10 @@ class CountingGateway(rpc.VoiceServicer):
                     yield pb.ListenEvent(speech_started=pb.SpeechStarted(utterance=utterance, start_offset=start))
                 continue
             if start is not None and self.decides:
-                for event in decided(utterance, start, chunk.offset):
+                for event in decided(utterance, start, chunk.offset, self.decision):
                     yield event
                 utterance, start = utterance + 1, None
-            if start is None:
+            if start is None and self.acks:
                 yield pb.ListenEvent(audio_ack=pb.AudioAck(received_to=end, decided_to=end))
         call.half_closed = True
         decided_to = end if start is None or self.decides else start
@@ -76,20 +84,14 @@ class CountingGateway(rpc.VoiceServicer):
         yield pb.SpeakReply(pcm16=b"\2\0" * 100, sample_rate=22_050)
 
 
-def decided(utterance: int, start: int, end: int) -> list[pb.ListenEvent]:
-    final = pb.FinalText(utterance=utterance, start_offset=start, end_offset=end, text="summon the team")
+def decided(utterance: int, start: int, end: int, as_told: pb.UtteranceDecision) -> list[pb.ListenEvent]:
+    final = pb.FinalText(utterance=utterance, start_offset=start, end_offset=end, text=as_told.text)
     final.end_reason = pb.END_REASON_ENDPOINT
-    intent = pb.UtteranceIntent(utterance=utterance, intent="SUMMON_TEAM", confidence=0.97)
+    intent = pb.UtteranceIntent(utterance=utterance, intent=as_told.intent, confidence=0.97)
     decision = pb.UtteranceDecision(
-        utterance=utterance,
-        decision=pb.DECISION_EXECUTE,
-        command_id=f"command-{start}",
-        intent="SUMMON_TEAM",
-        text="summon the team",
-        reply="The team is on its way.",
-        start_offset=start,
-        end_offset=end,
+        utterance=utterance, command_id=f"command-{start}", start_offset=start, end_offset=end
     )
+    decision.MergeFrom(as_told)
     return [pb.ListenEvent(final=final), pb.ListenEvent(intent=intent), pb.ListenEvent(decision=decision)]
 
 

@@ -8,15 +8,18 @@ trusted_keys = ["pNQp…"]        # who may sign versions that bring Python of t
 s3 = "s3://bucket/models"
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from conch.contracts.errors import InvalidRequest
+from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.sources.address import SourceAddress
 
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
+"""32 bytes as base64url."""
 KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "sources")
 
 
@@ -32,12 +35,18 @@ class Policy:
 
     @classmethod
     def read(cls, root: Path) -> Self:
-        """A file that is not there decides nothing. Read anew for each publishing."""
+        """A file that is not there decides nothing. Read anew for each publishing.
+
+        Raises Unavailable for one that is wrong, which is no fault of what is published.
+        """
         try:
             text = (root / "rollout.toml").read_text(encoding="utf-8")
         except FileNotFoundError:
             text = ""
-        return cls.decode(text)
+        try:
+            return cls.decode(text)
+        except InvalidRequest as error:
+            raise Unavailable(error.message) from error
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -50,7 +59,7 @@ class Policy:
         return cls(
             _count("loaded_versions", document.get("loaded_versions", 2), least=1),
             _count("warm_bytes", document["warm_bytes"], least=0) if "warm_bytes" in document else None,
-            _texts("trusted_keys", document.get("trusted_keys", [])),
+            _keys(document.get("trusted_keys", [])),
             _sources(document.get("sources", {})),
         )
 
@@ -67,7 +76,10 @@ def _count(name: str, value: Any, *, least: int) -> int:
     return value
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise InvalidRequest(f"rollout.toml: {name} is {value!r}, not a list of texts")
+def _keys(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise InvalidRequest(f"rollout.toml: trusted_keys is {value!r}, not a list")
+    for one in value:
+        if not isinstance(one, str) or not _KEY.fullmatch(one):
+            raise InvalidRequest(f"rollout.toml: trusted_keys has {one!r}, no public key as conch models sign tells it")
     return tuple(value)

@@ -75,7 +75,7 @@ class Publisher:
 
     async def publish(self, wanted: Publication) -> ModelRecord:
         """Raises RefusedVersion, Quarantined or Busy; the champion has not stopped answering then."""
-        model = model_name(wanted.model)
+        model, policy = model_name(wanted.model), Policy.read(self._folders.root)
         with holding(self._folders.lock):
             await self._recover()
             source = Source.read(wanted.path)
@@ -87,7 +87,7 @@ class Publisher:
             self._refuse_again(wanted, mark)
             self._folders.begin(Pending(model, version))
             try:
-                return await self._take_in(wanted, source, record, version)
+                return await self._take_in(wanted, source, record, version, policy)
             except RefusedVersion as refused:
                 self._put_in_quarantine(model, version, mark, refused)
                 await self._undo()
@@ -154,9 +154,9 @@ class Publisher:
         return record
 
     async def _take_in(
-        self, wanted: Publication, source: Source, record: ModelRecord | None, version: int
+        self, wanted: Publication, source: Source, record: ModelRecord | None, version: int, policy: Policy
     ) -> ModelRecord:
-        folders, model, policy = self._folders, wanted.model, Policy.read(self._folders.root)
+        folders, model = self._folders, wanted.model
         own = folders.configs(model, record.champion) if record else None
         staged = stage(folders, source, model, version, own, policy)
         self._reached("staged")

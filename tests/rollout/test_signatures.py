@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from conch.contracts.errors import InvalidRequest
+from conch.contracts.errors import Unavailable
 from conch.rollout.manifest import CHECKSUMS, SIGNATURE
 from conch.rollout.publisher import Publication
 from conch.rollout.refusals import RefusedVersion
@@ -107,5 +107,6 @@ async def test_an_unsigned_version_is_held_to_our_entry_point_whoever_is_trusted
 async def test_a_setting_that_is_no_key_is_told(publisher, folders, foreign):
     folder, _ = foreign
     trust(folders, "abc")
-    with pytest.raises(InvalidRequest, match="is no public key of Ed25519"):
+    with pytest.raises(Unavailable, match="trusted_keys has 'abc', no public key"):
         await publisher.publish(Publication("intent", folder))
+    assert folders.quarantine.all() == []

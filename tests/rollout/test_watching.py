@@ -244,3 +244,14 @@ async def test_a_source_is_watched_as_the_repository_is(publisher, clock, folder
     watch = Watch(folders, publisher, source, clock=clock)
     await passing(watch, clock)
     assert triton.served == {"intent": [1, 2]}
+
+
+async def test_a_setting_that_is_wrong_is_waited_for(watch, clock, folders, triton, version):
+    (folders.root / "rollout.toml").write_text("loaded_versions = 0\n")
+    shutil.copytree(version("good"), folders.repository / "intent/2")
+    await passing(watch, clock)
+    assert triton.served == {"intent": [1]}
+    assert folders.journal.lines() == []
+    (folders.root / "rollout.toml").unlink()
+    await watch.step()
+    assert triton.served == {"intent": [1, 2]}

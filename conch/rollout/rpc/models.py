@@ -146,7 +146,8 @@ class Models(ModelsServicer):
                 for line in await asyncio.to_thread(tail.read):
                     if model in ("", line.model):
                         await context.write(pb.WatchReply(action=to_action(line)))
-                        await context.write(await asyncio.to_thread(self._now, line.model))
+                        if line.model:  # else it tells of a server
+                            await context.write(await asyncio.to_thread(self._now, line.model))
                 await asyncio.sleep(LOOK_S)
 
     def _now(self, model: str) -> pb.WatchReply:

@@ -158,6 +158,7 @@ async def test_a_watcher_is_told_how_things_are_and_then_what_happens(client, pu
     async with asyncio.timeout(30):
         await begun.wait()
         folders.journal.append("promoted", "another", 1)
+        folders.journal.append("server converged", "", None)
         await publisher.publish(Publication("intent", version("good"), note="a\u2028note"))
         await watching
     events = [told.get_nowait() for _ in range(told.qsize())]

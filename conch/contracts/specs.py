@@ -44,6 +44,8 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...]
     decoupled: bool = False
     """One request may give any number of responses (Triton's decoupled transaction policy)."""
+    is_lookup: bool = False
+    """It reads stores and adds up on one core: no library's threads to count, no device to choose."""
 
     def input(self, name: str) -> TensorSpec:
         return next(tensor for tensor in self.inputs if tensor.name == name)
@@ -177,6 +179,7 @@ UUID_BYTES = 16
 
 CANDIDATES = ModelSpec(
     name="candidates",
+    is_lookup=True,
     inputs=(
         _tensor("user", DataType.BYTES, 1),  # empty: nobody we know
         _optional("item", DataType.BYTES, 1),  # the pid or master that is looked at
@@ -204,6 +207,7 @@ CANDIDATES = ModelSpec(
 
 PROMO_RANKER = ModelSpec(
     name="promo_ranker",
+    is_lookup=True,
     inputs=(
         # Exactly one of the two.
         _optional("masters", DataType.UINT32, -1),
@@ -238,6 +242,7 @@ PROMO_RANKER = ModelSpec(
 
 NEAREST = ModelSpec(
     name="nearest",
+    is_lookup=True,
     inputs=(
         _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),
         _optional("k", DataType.INT32, 1),  # 1 to 1,000; absent: 10
@@ -250,4 +255,6 @@ NEAREST = ModelSpec(
     ),
 )
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING, CANDIDATES)}
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING, CANDIDATES, PROMO_RANKER)
+}

@@ -13,16 +13,19 @@ from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE, Catalogu
 from conch.contracts.provenance import NO_REASON
 from conch.recommendation.merging import U4
 from conch.stores import generations
+from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.memory_relations import MemoryRelations
+from conch.stores.promos import PromoBook
 from conch.stores.reading import FeatureReader
 from conch.stores.redis_features import RedisFeatures
+from conch.stores.relations import Relations
 from conch.stores.snapshot import Snapshot
 from conch.stores.snapshot_catalogue import SnapshotCatalogue
 from conch.stores.sqlite_relations import SqliteRelations
 
-IDS, SNAPSHOT, RELATIONS = "ids", "snapshot", "catalogue.sqlite"
+IDS, SNAPSHOT, PROMOS, RELATIONS = "ids", "snapshot", "promos", "catalogue.sqlite"
 """In a catalogue's folder."""
 
 LOOK_S = 0.5
@@ -32,11 +35,16 @@ OLD_S = 600.0
 """A snapshot that is older is told of."""
 
 
+_NONE = np.zeros(0, np.uint32)
+
+
 class Shop:
-    def __init__(self, name: str, folder: Path | None, reader: FeatureReader) -> None:
+    def __init__(self, name: str, folder: Path | None, hot: HotFeatures, durable: Relations) -> None:
         """Without a folder it has nothing."""
+        keys = CatalogueKeys(name)
         self.name = name
-        self.reader = reader
+        self.reader = FeatureReader(keys, hot, durable)
+        self.promos = PromoBook(folder / PROMOS if folder else None, keys, hot)
         self._folder = folder
         self._looked = time.monotonic()
         self._open()
@@ -47,6 +55,7 @@ class Shop:
         if self._folder is None or now - self._looked < LOOK_S:
             return
         self._looked = now
+        self.promos.refresh()
         ids, snapshot = (generations.current(self._folder / name) for name in (IDS, SNAPSHOT))
         if (ids, snapshot) != (self.ids.generation, self.snapshot.generation):
             self._open()
@@ -75,6 +84,18 @@ class Shop:
         masters[known] = self.snapshot.columns.pid_master[pids[known]]
         return masters
 
+    def offers_of(self, masters: U4) -> U4:
+        """The pids of all of them, one after the other."""
+        columns = self.snapshot.columns
+        known = masters[masters < self.snapshot.masters]
+        starts, ends = columns.offer_starts[known], columns.offer_starts[known + 1]
+        return np.concatenate(
+            [columns.offer_pids[start:end] for start, end in zip(starts, ends, strict=True)] or [_NONE]
+        )
+
+    def close(self) -> None:
+        self.reader.close()
+
     def _open(self) -> None:
         self.ids = IdIndex.open(self._folder / IDS) if self._folder else IdIndex.empty()
         self.snapshot = Snapshot.open(self._folder / SNAPSHOT) if self._folder else Snapshot.empty()
@@ -101,13 +122,11 @@ class Shops:
             return self._shops[catalogue]
         folder = self._folder / catalogue if self._folder is not None else None
         if folder is None or generations.current(folder / IDS) == 0:
-            reader = FeatureReader(CatalogueKeys(catalogue), MemoryFeatures(), MemoryRelations())
-            return Shop(catalogue, None, reader)
+            return Shop(catalogue, None, MemoryFeatures(), MemoryRelations())
         hot = RedisFeatures(self._redis) if self._redis else MemoryFeatures()
-        reader = FeatureReader(CatalogueKeys(catalogue), hot, SqliteRelations(folder / RELATIONS))
-        self._shops[catalogue] = Shop(catalogue, folder, reader)
+        self._shops[catalogue] = Shop(catalogue, folder, hot, SqliteRelations(folder / RELATIONS))
         return self._shops[catalogue]
 
     def close(self) -> None:
         for shop in self._shops.values():
-            shop.reader.close()
+            shop.close()

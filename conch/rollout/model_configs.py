@@ -23,7 +23,10 @@ def parse(path: Path) -> Any:
 
 
 def findings(config: Any, spec: ModelSpec, kind: Kind) -> list[str]:
-    return [*_tensors(config, spec), *_scheduling(config), *_instances(config, kind), *_parameters(config, kind)]
+    whole = [*_tensors(config, spec), *_scheduling(config)]
+    if spec.is_lookup:
+        return [*whole, *_instances(config, "KIND_CPU")]
+    return [*whole, *_instances(config, kind), *_parameters(config, kind)]
 
 
 def entry_point_findings(source: str, module: str, model_class: str) -> list[str]:

@@ -1,0 +1,136 @@
+"""Rank masters by their best offers, with promos, stock, bids and caps as they stand now.
+
+The rules are conch/recommendation/ranking.py; promos come from the host's generation under this process's own changes
+(conch/stores/promos.py), or, when told to be strict, from the store.
+"""
+
+import gc
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
+from conch.contracts.provenance import CHANGES, NO_REASON, SOURCES
+from conch.contracts.specs import PROMO_RANKER, RANKED_MOST
+from conch.models.base import Array, Arrays, ModelContext, RaggedModel, Row, strings
+from conch.models.shop import Shop, Shops
+from conch.recommendation.merging import U4
+from conch.recommendation.ranking import Items, Offers, Promos, rank
+from conch.recommendation.scenarios import Scenario, Scenarios
+from conch.stores.ids import Kind
+
+NOT_STRICT = "redis: promos from the snapshot, though asked to be fresh"
+
+
+class PromoRanker(RaggedModel):
+    spec = PROMO_RANKER
+
+    def __init__(self, shops: Shops, scenarios: Scenarios) -> None:
+        self._shops = shops
+        self._scenarios = scenarios
+
+    @classmethod
+    def load(cls, context: ModelContext) -> Self:
+        file = context.parameters.get("scenarios", "")
+        model = cls(Shops.of_environment(), Scenarios.read(Path(file)) if file else Scenarios.read())
+        model.predict([Row({"masters": np.zeros(1, np.uint32), "scores": np.ones(1, np.float32)})])
+        # What is loaded by now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        return model
+
+    def predict(self, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
+        shops = {row.identity.tenant: self._shops.of(row.identity.tenant) for row in rows}
+        for shop in shops.values():
+            shop.refresh()
+        return [self._answered(shops[row.identity.tenant], row) for row in rows]
+
+    def close(self) -> None:
+        self._shops.close()
+
+    def _answered(self, shop: Shop, row: Row) -> Arrays | ConchError:
+        try:
+            scenario = self._scenarios.scenario(row.text("widget"), row.text("variant"))
+            k = int(row["k"].item()) if "k" in row else scenario.ranking.k
+            if not 1 <= k <= RANKED_MOST:
+                raise InvalidRequest(f"k is {k}, it must be from 1 to {RANKED_MOST}").about("k")
+            masters = _masters(shop, row)
+            promos, degraded = _promos(shop, row, masters)
+            return _ranked(shop, row, masters, promos, scenario, k, degraded)
+        except ConchError as error:
+            return error
+
+
+def _ranked(
+    shop: Shop, row: Row, masters: U4, promos: Promos, scenario: Scenario, k: int, degraded: Sequence[str]
+) -> Arrays:
+    scores: npt.NDArray[np.float32] = row["scores"]
+    # A master that is not in the catalogue has no offer: one row beyond the map says so for all of them.
+    known = np.where(masters == NO_REASON, np.uint32(shop.snapshot.masters), masters)
+    now_ms = time.time_ns() // 1_000_000
+    items = rank(known, scores, _offers(shop), promos, scenario.ranking, k, now_ms)
+    owners = masters[items.places]
+    return {
+        "pids": items.pids,
+        "pid_uuids": shop.ids.uuids(Kind.PIDS, items.pids),
+        "item_masters": owners,
+        "item_master_uuids": shop.ids.uuids(Kind.MASTERS, owners),
+        "item_scores": items.scores,
+        "item_sources": _column(row, "sources", np.zeros(len(masters), np.uint32))[items.places],
+        "item_parts": _column(row, "parts", np.zeros((len(masters), len(SOURCES)), np.float32))[items.places],
+        "item_reasons": _column(row, "reasons", np.full(len(masters), NO_REASON, np.uint32))[items.places],
+        "item_bases": scores[items.places],
+        "changes": items.changes,
+        "adjustments": items.adjustments.reshape(-1, len(CHANGES)),
+        "prices": _prices(shop, items),
+        "dropped": items.dropped,
+        "ranker_degraded": strings(sorted({*degraded, *shop.degraded()})),
+    }
+
+
+def _masters(shop: Shop, row: Row) -> U4:
+    if ("masters" in row) == ("master_uuids" in row):
+        raise InvalidRequest("exactly one of masters and master_uuids must be given").about("masters")
+    masters: U4 = row["masters"] if "masters" in row else shop.ids.look_up(Kind.MASTERS, row["master_uuids"])
+    if len(masters) > RANKED_MOST:
+        raise InvalidRequest(f"masters has {len(masters)} rows, at most {RANKED_MOST}").about("masters")
+    for name in ("scores", "sources", "parts", "reasons"):
+        if name in row and len(row[name]) != len(masters):
+            raise InvalidRequest(f"{name} has {len(row[name])} rows, masters {len(masters)}").about(name)
+    return masters
+
+
+def _promos(shop: Shop, row: Row, masters: U4) -> tuple[Promos, Sequence[str]]:
+    if "strict" not in row or not bool(row["strict"].item()):
+        return shop.promos.current(), []
+    try:
+        return shop.promos.fresh(shop.offers_of(masters), shop.ids), []
+    except Unavailable:
+        return shop.promos.current(), [NOT_STRICT]
+
+
+def _offers(shop: Shop) -> Offers:
+    columns = shop.snapshot.columns
+    return Offers(
+        columns.offer_starts,
+        columns.offer_pids,
+        columns.pid_price,
+        columns.pid_seller,
+        columns.pid_rating,
+        columns.pid_stock,
+        columns.master_brand,
+        columns.master_category,
+    )
+
+
+def _prices(shop: Shop, items: Items) -> Array:
+    prices: Array = shop.snapshot.columns.pid_price[items.pids] if len(items.pids) else np.zeros(0, np.float32)
+    return prices
+
+
+def _column(row: Row, name: str, default: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return row.tensors.get(name, default)

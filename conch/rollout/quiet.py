@@ -30,5 +30,9 @@ class Quiet:
         """It was dealt with."""
         self._stands[what].told = True
 
+    def forget(self, what: Hashable) -> None:
+        """It is as if nobody had dealt with it, from now on."""
+        self._stands.pop(what, None)
+
     def forget_all_but(self, there: Collection[Hashable]) -> None:
         self._stands = {what: stand for what, stand in self._stands.items() if what in there}

@@ -6,7 +6,7 @@ A copy that stands still for longer than that and is not complete is refused, an
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
@@ -14,6 +14,7 @@ from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.manifest import files_of
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.quiet import Quiet
+from conch.rollout.refusals import Mismatched
 from conch.rollout.taken_up import TakenUp, config_fingerprint
 from conch.rollout.versions import model_name, version_number
 
@@ -26,6 +27,10 @@ GONE_S = 10.0
 
 Signature = tuple[tuple[str, int, int], ...]
 """Path, bytes and time of change of every file."""
+
+
+Generations = tuple[tuple[str, int], ...]
+"""Of all models' records."""
 
 
 class Watch:
@@ -48,12 +53,15 @@ class Watch:
         self._versions = Quiet(quiet_s, clock)
         self._configs = Quiet(quiet_s, clock)
         self._removals = Quiet(gone_s, clock)
+        self._unfit: dict[Path, Generations] = {}
+        """Versions that did not fit other models, with how those were."""
         self._taken = TakenUp(folders.rollout / "taken_up" / f"{self._root.name}.json")
 
     async def step(self) -> None:
         models = [path for path in sorted(self._root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
         found = list(self._new_versions(models))
         self._versions.forget_all_but(found)
+        self._try_unfit_again(found)
         for path in found:
             if self._versions.is_due(path, _signature(path)) and await self._publish_version(path):
                 self._versions.tell(path)
@@ -73,7 +81,8 @@ class Watch:
         except InvalidRequest as error:
             logger.warning("%s/%s is refused: %s", folder.name, path.name, error.message)
             return True
-        brings_config = changed or not self._folders.live_versions(model)
+        # A config in the version itself is nearer to it.
+        brings_config = (changed or not self._folders.live_versions(model)) and not (path / CONFIG).is_file()
         wanted = Publication(
             model,
             path,
@@ -81,7 +90,12 @@ class Watch:
             version=version,
             config=folder if brings_config and (folder / CONFIG).is_file() else None,
         )
-        told = await self._publish(wanted, f"{model}/{version}")
+        try:
+            told = await self._publish(wanted, f"{model}/{version}")
+        except Mismatched as error:
+            logger.warning("%s/%s waits for another model: %s", model, version, error.message)
+            self._unfit[path] = self._generations()
+            return True
         if told:
             self._taken.take(model, fingerprint)
         return told
@@ -100,14 +114,21 @@ class Watch:
             return
         data = self._folders.version(model, champion)
         wanted = Publication(model, data, note="its config has changed in the repository", config=folder)
-        if await self._publish(wanted, f"{model}/{CONFIG}"):
+        try:
+            told = await self._publish(wanted, f"{model}/{CONFIG}")
+        except Mismatched as error:
+            logger.warning("%s/%s is refused: %s", model, CONFIG, error.message)
+            told = True
+        if told:
             self._configs.tell(folder)
             self._taken.take(model, fingerprint)
 
     async def _publish(self, wanted: Publication, what: str) -> bool:
-        """False where it is to be tried again."""
+        """False where it is to be tried again. Raises Mismatched."""
         try:
             record = await self._publisher.publish(wanted)
+        except Mismatched:
+            raise
         except Unavailable as error:
             logger.info("%s waits: %s", what, error.message)
             return False
@@ -160,6 +181,17 @@ class Watch:
             for path in sorted(numbers, key=lambda path: int(path.name)):
                 if path.name not in map(str, known):
                     yield path
+
+    def _try_unfit_again(self, found: Collection[Path]) -> None:
+        """Those whose others have changed: what is dropped together may go live one after the other."""
+        now = self._generations()
+        self._unfit = {path: before for path, before in self._unfit.items() if path in found}
+        for path in [path for path, before in self._unfit.items() if before != now]:
+            del self._unfit[path]
+            self._versions.forget(path)
+
+    def _generations(self) -> Generations:
+        return tuple((record.model, record.generation) for record in self._folders.records.all())
 
     def _champion(self, model: str) -> int | None:
         record = self._folders.records.read(model)

@@ -255,3 +255,30 @@ async def test_a_setting_that_is_wrong_is_waited_for(watch, clock, folders, trit
     (folders.root / "rollout.toml").unlink()
     await watch.step()
     assert triton.served == {"intent": [1, 2]}
+
+
+async def test_a_model_and_its_index_that_are_dropped_together_go_live_one_after_the_other(
+    watch, clock, folders, triton, version
+):
+    def index(name, built_with):
+        folder = version(name)
+        config = (folders.repository / "intent/config.pbtxt").read_text().replace('"intent"', '"nearest"', 1)
+        made_with = f'parameters {{ key: "built_with" value {{ string_value: "{built_with}" }} }}\n'
+        (folder / "config.pbtxt").write_text(config + made_with)
+        return folder
+
+    first = index("first", "intent 1")
+    shutil.copytree(first, folders.repository / "nearest/1")
+    shutil.copy(first / "config.pbtxt", folders.repository / "nearest")
+    await passing(watch, clock)
+    assert triton.served == {"intent": [1], "nearest": [1]}
+
+    shutil.copytree(version("second"), folders.repository / "intent/2")
+    await passing(watch, clock)
+    await passing(watch, clock)
+    assert triton.served == {"intent": [1], "nearest": [1]}
+    shutil.copytree(index("both", "intent 1 2"), folders.repository / "nearest/2")
+    for _ in range(3):
+        await passing(watch, clock)
+    assert triton.served == {"intent": [1, 2], "nearest": [1, 2]}
+    assert actions(folders) == [("promoted", 1), ("failed", 2), ("promoted", 2), ("promoted", 2)]

@@ -75,7 +75,7 @@ class Bridge:
         repeats = Repeats(settings.max_unacknowledged)
         telling = Telling(mqtt.publish, self.counting)
         speaking = Speaking(gateway, telling, settings.speak_deadline_s)
-        room = Room(settings.actions_waiting, settings.actions_at_once)
+        room = Room(settings.actions_waiting, settings.actions_at_once, settings.actions_fresh_s)
         outcomes = Outcomes(telling, speaking, self.counting)
         actions = Actions(self._ways, self._outbox, speaking, outcomes, room)
         sessions = Sessions(

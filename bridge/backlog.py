@@ -22,6 +22,7 @@ class Piece:
     offset: int
     samples: int
     place: Place
+    came_at: float = 0.0
 
     @property
     def end(self) -> int:
@@ -118,7 +119,7 @@ class Backlog:
 
     def take(self, chunk: Chunk, place: Place) -> list[Loss]:
         """A placed one that is in the spool now; what is lost for good thereby."""
-        return self._queue(self._accounts.take(Piece(chunk.offset, chunk.samples, place)))
+        return self._queue(self._accounts.take(Piece(chunk.offset, chunk.samples, place, chunk.came_at)))
 
     def restore(self, chunks: Iterable[tuple[Chunk, Place]]) -> None:
         """All that was in the spool when the bridge started, in any order."""
@@ -127,7 +128,7 @@ class Backlog:
             self._restore(chunk, place)
 
     def _restore(self, chunk: Chunk, place: Place) -> None:
-        piece = Piece(chunk.offset, chunk.samples, place)
+        piece = Piece(chunk.offset, chunk.samples, place, chunk.came_at)
         gone = any(one.start_offset <= piece.offset < one.end_offset for one in self._thrown_away)
         if piece.end <= self.decided_to or gone:
             self._release(place)
@@ -147,6 +148,10 @@ class Backlog:
         self._waiting_samples -= piece.samples
         self._sent.append(piece)
         return piece
+
+    def came_at(self, end_offset: int) -> float | None:
+        """When the last sample before `end_offset` came, as Unix time; None where it is decided, or nobody knows."""
+        return next((piece.came_at or None for piece in self._sent if piece.offset < end_offset <= piece.end), None)
 
     def send_again(self) -> None:
         """The stream broke: whatever is not decided waits once more."""

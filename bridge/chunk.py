@@ -70,6 +70,8 @@ class Chunk:
     """These two are the device's where `format.counted`."""
     last: bool = False
     """The device says that its session ends here."""
+    came_at: float = 0.0
+    """Unix time; 0: not known."""
 
 
 def decode(data: bytes, properties: Sequence[tuple[str, str]], max_bytes: int) -> Chunk:

@@ -82,7 +82,8 @@ def decode(data: bytes, at: int = 0) -> Record:
                 device, head["session"], how, head["began_ns"], head["next_offset"], head["decided_to"], balance, gone
             )
         payload = data[text_end : start + length]
-        chunk = Chunk(payload, how, head["samples"], head["session"], head["sequence"], head["offset"])
+        came_at = head.get("came_at", 0.0)  # a spool of before has none
+        chunk = Chunk(payload, how, head["samples"], head["session"], head["sequence"], head["offset"], came_at=came_at)
         return Spooled(device, chunk)
     except (ValueError, KeyError, TypeError) as error:
         raise Internal(f"a record of the spool is whole and cannot be read: {error!r}") from error
@@ -98,8 +99,17 @@ def _parts(record: Record) -> tuple[int, dict[str, Any], bytes]:
         rest = {"balance": asdict(record.balance), "thrown_away": [astuple(one) for one in record.thrown_away]}
         return _MARK, {**_head(record.device, record.session, record.format), **places, **rest}, b""
     chunk = record.chunk
-    places = {"samples": chunk.samples, "sequence": chunk.sequence, "offset": chunk.offset}
-    return _CHUNK, {**_head(record.device, chunk.session, chunk.format), **places}, chunk.data
+    return (
+        _CHUNK,
+        {
+            **_head(record.device, chunk.session, chunk.format),
+            "samples": chunk.samples,
+            "sequence": chunk.sequence,
+            "offset": chunk.offset,
+            "came_at": round(chunk.came_at, 3),
+        },
+        chunk.data,
+    )
 
 
 def _head(device: DeviceId, session: str, how: Format) -> dict[str, Any]:

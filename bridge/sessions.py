@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from bridge import events
 from bridge.accounts import Balance, Missing
@@ -76,6 +77,7 @@ class Sessions:
         backlog = session.backlog
         placed = backlog.placed(chunk, is_again)
         if placed is not None:
+            placed = replace(placed, came_at=time.time())
             place = self.spool.append(Spooled(device.id, placed), self.marks)
             if losses := backlog.take(placed, place):
                 self.lost(backlog, losses)
@@ -94,7 +96,8 @@ class Sessions:
         self._telling.tell(device.id, session, told)
 
     async def decided(self, backlog: Backlog, decided: Decided) -> None:
-        await self._actions.decided(decided, backlog.wearer)
+        said = decided.answer or decided.samples
+        await self._actions.decided(decided, backlog.wearer, backlog.came_at(said.after))
 
     async def interrupted(self, backlog: Backlog) -> None:
         await self._actions.interrupted(backlog.wearer)

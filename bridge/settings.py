@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     actions_at_once: int = Field(default=8, ge=1)
     """Of one kind."""
 
+    actions_fresh_s: float = Field(default=300.0, gt=0)
+    """What was said longer ago, as before a gateway was away, is not acted on."""
+
     summon_by: Literal["mqtt", "webhook", "none"] = "mqtt"
     """What is done to summon a team."""
 

@@ -14,6 +14,7 @@ NO_CALLS = "Calls are not set up here."
 NO_SUMMONS = "Summoning a team is not set up here."
 SAY_AGAIN = "We were interrupted. Please say that again."
 INTERRUPTED = "We were interrupted, so I will not do it."
+TOO_LATE = "I heard that too late, so I did not do it. Please say it again."
 TOO_BUSY = "Too much is asked of me just now. Please say that again in a moment."
 
 

@@ -22,7 +22,7 @@ from bridge.speaking import Speaking
 from bridge.wearer import Wearer
 from conch.contracts.errors import ConchError
 from conch.decision import Action
-from conch.replies import SAY_AGAIN, TOO_BUSY, not_done, not_known_done
+from conch.replies import SAY_AGAIN, TOO_BUSY, TOO_LATE, not_done, not_known_done
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Of each kind of action."""
-
     waiting: int
+    """Commands of each kind; then one more is refused."""
     at_once: int
+    """Of each kind."""
+    fresh_s: float = 300.0
+    """What was said longer ago, as before a gateway was away, is not acted on."""
 
 
 @dataclass(slots=True)
@@ -83,11 +85,11 @@ class Actions:
                     group.create_task(self._work(lane))
             ready.set()
 
-    async def decided(self, decided: Decided, wearer: Wearer) -> None:
-        """Returns when it is on disk, or will not be acted on."""
+    async def decided(self, decided: Decided, wearer: Wearer, said_at: float | None = None) -> None:
+        """Returns when it is on disk, or will not be acted on. `said_at`: Unix time, where it is known."""
         await self._questions.follow(decided, wearer)
         if decided.decision in (Action.EXECUTE, Action.FORWARD):
-            await self._take(Order.of(decided, wearer, datetime.now(UTC)))
+            await self._take(Order.of(decided, wearer, datetime.now(UTC)), said_at)
         else:
             self._speaking.speak(wearer, Reply(decided.reply, decided.command_id))
 
@@ -95,7 +97,7 @@ class Actions:
         """Its stream is over, and so is what was asked there."""
         await self._questions.interrupted(wearer)
 
-    async def _take(self, order: Order) -> None:
+    async def _take(self, order: Order, said_at: float | None) -> None:
         since = self._clock()
         try:
             claim = await asyncio.to_thread(self._outbox.claim, order)
@@ -107,6 +109,7 @@ class Actions:
             return
         lane = self._lanes[order.kind]
         try:
+            self._check_age(order, said_at)
             lane.acting.check(order)
             lane.queue.put_nowait(Claimed(claim, order, since))
         except NotDone as error:
@@ -118,6 +121,12 @@ class Actions:
             self._tell(order, State.REFUSED, reason, TOO_BUSY)
         else:
             self._speaking.speak(order.wearer, Reply(order.reply, order.command_id))
+
+    def _check_age(self, order: Order, said_at: float | None) -> None:
+        age_s = 0.0 if said_at is None else order.at.timestamp() - said_at
+        if age_s > self._room.fresh_s:
+            reason = f"it was said {age_s:.0f} s ago, and after {self._room.fresh_s:g} s nothing is acted on"
+            raise NotDone(reason, TOO_LATE)
 
     def _refuse_repeat(self, order: Order, repeat: Repeat) -> None:
         recorded, own = repeat.recorded, order.samples[0]

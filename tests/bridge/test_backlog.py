@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bridge.accounts import Balance, Missing
@@ -110,6 +112,21 @@ def test_chunks_without_numbers_follow_one_another_and_what_was_sent_is_unknown(
     assert yard.send() == [0, 1, 2]
     assert yard.backlog.placed(chunk(9, BARE), True) is None
     assert yard.backlog.balance == Balance(received=600, duplicates=1, sent=None)
+
+
+def test_when_the_last_sample_of_an_utterance_came_is_known_until_it_is_decided():
+    yard = Yard()
+    for number in range(4):
+        yard.backlog.take(replace(chunk(number), came_at=100.0 + number), number)
+    assert yard.backlog.came_at(300) is None  # nothing was sent, so nothing can be decided
+    yard.send()
+    assert [yard.backlog.came_at(offset) for offset in (1, 200, 201, 800, 801)] == [100.0, 100.0, 101.0, 103.0, None]
+    yard.backlog.decide(400)
+    assert [yard.backlog.came_at(offset) for offset in (400, 401)] == [None, 102.0]
+    unknown = Yard()
+    unknown.take(0)
+    unknown.send()
+    assert unknown.backlog.came_at(100) is None
 
 
 def test_a_chunk_of_another_format_is_refused():

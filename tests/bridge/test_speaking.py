@@ -3,6 +3,8 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import grpc
+
 from bridge.counting import Counting
 from bridge.events import Reply
 from bridge.gateway import Gateway
@@ -96,6 +98,43 @@ async def test_a_gateway_that_is_away_is_waited_for():
         async with running(gateway, port):
             await published.until(messages=3)
     assert gateway.spoken == ["hello"]
+
+
+class Hesitant(CountingGateway):
+    """Refuses a few times, as an edge does whose gateway is away; then speaks, and breaks off where it must."""
+
+    def __init__(self, refusals: int, breaks_off: bool = False) -> None:
+        super().__init__()
+        self.asked = 0
+        self._refusals = refusals
+        self._breaks_off = breaks_off
+
+    async def Speak(self, request, context):
+        self.asked += 1
+        if self.asked <= self._refusals:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
+        async for reply in super().Speak(request, context):
+            yield reply
+            if self._breaks_off:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
+async def test_an_edge_that_says_that_its_gateway_is_away_is_asked_again():
+    published, gateway = Published(), Hesitant(refusals=2)
+    async with running(gateway) as port, speaking(port, published) as one:
+        one.speak(WATCH, Reply("hello", "a"))
+        await published.until(messages=3)
+    assert (gateway.asked, gateway.spoken) == (3, ["hello"])
+    assert [event["event"] for event in published.events] == ["speech"]
+
+
+async def test_what_was_said_in_part_is_not_said_again():
+    published, gateway = Published(), Hesitant(refusals=0, breaks_off=True)
+    async with running(gateway) as port, speaking(port, published) as one:
+        one.speak(WATCH, Reply("hello", "a"))
+        await published.until(events=2)
+    assert gateway.asked == 1
+    assert [event["event"] for event in published.events] == ["speech", "error"]
 
 
 async def test_a_reply_that_cannot_be_spoken_is_told_as_an_error():

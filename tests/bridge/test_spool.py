@@ -12,7 +12,8 @@ MARK = Mark(DEVICE, "one", HOW, 3, 800, 400, Balance(300, 100, 200, 1, 800), (Mi
 
 
 def chunk(number: int) -> Spooled:
-    return Spooled(DEVICE, Chunk(bytes([number]) * 1000, HOW, 1000, "one", number, number * 1000))
+    data = bytes([number]) * 1000
+    return Spooled(DEVICE, Chunk(data, HOW, 1000, "one", number, number * 1000, came_at=1_700_000_000.125))
 
 
 def opened(folder, max_bytes=2**20, segment_bytes=4000) -> tuple[Spool, list]:

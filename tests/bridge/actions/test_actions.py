@@ -1,13 +1,14 @@
 """Each decision is acted on at most once, and how it ended is told, said and counted."""
 
 import asyncio
+import time
 
 import pytest
 
 from bridge.actions.actions import Room
 from bridge.actions.order import Kind, NotDone, Unsure
 from bridge.events import Span
-from conch.replies import INTERRUPTED, SAY_AGAIN, TOO_BUSY
+from conch.replies import INTERRUPTED, SAY_AGAIN, TOO_BUSY, TOO_LATE
 from tests.bridge.actions.conftest import WATCH, Deeds, decided, eventually
 
 
@@ -228,6 +229,19 @@ async def test_what_cannot_be_recorded_is_not_acted_on_and_is_told(crewed):
     assert (dial.acted, crew.states) == ([], [("command-0", "failed")])
     assert "cannot be used" in crew.told[0]["reason"]
     assert crew.gateway.spoken == ["I could not call Mai."]
+
+
+async def test_what_was_said_too_long_ago_is_not_acted_on_and_is_asked_for_again(crewed):
+    dial = Deeds()
+    async with crewed({Kind.DIAL: dial}, Room(waiting=8, at_once=2, fresh_s=60)) as crew:
+        now = time.time()
+        await crew.actions.decided(decided(0, 10), WATCH, now - 3600)
+        await crew.actions.decided(decided(100, 110), WATCH, now - 1)
+        await eventually(lambda: len(crew.told) == 2)
+        await eventually(lambda: len(crew.gateway.spoken) == 2)
+    assert dial.acted == ["command-100"]
+    assert crew.told[0]["reason"] == "it was said 3600 s ago, and after 60 s nothing is acted on"
+    assert crew.gateway.spoken[0] == TOO_LATE
 
 
 async def test_many_decisions_at_once_are_each_acted_on_once(crewed):

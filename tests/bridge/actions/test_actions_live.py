@@ -242,6 +242,22 @@ def test_a_question_of_ours_whose_session_breaks_is_cancelled_and_said_so(site, 
     assert (event["command_id"], event["action"]) == ("command-0", "dial")
 
 
+def test_what_was_said_long_before_a_gateway_is_back_is_not_acted_on(bare_site):
+    site = bare_site
+    site.gateway.stop()
+    site.start_bridge(actions_fresh_s=0.1)
+    with hearing(site, "team/summon") as summons:
+        watch = site.wearing("watch-1")
+        say(watch)
+        eventually(lambda: bool(watch.of("error")))
+        site.kill("bridge")  # when it was said outlives the bridge
+        site.gateway.start()
+        site.start_bridge(actions_fresh_s=0.1)
+        eventually(lambda: states(watch) == ["failed"])
+        assert summons == []
+    eventually(lambda: site.heard.spoken == ["I heard that too late, so I did not do it. Please say it again."])
+
+
 def test_settings_that_disagree_end_the_start_and_name_themselves(bare_site):
     site = bare_site
     site.begin_bridge(dial_by="ari", ari_password="hush")

@@ -254,6 +254,8 @@ class Session:
         bounds = self._tools.bounds
         while True:
             await asyncio.sleep(bounds.tick_s)
+            # Also while nothing is heard, because what was said waits.
+            self._count_buffered()
             now = self._tools.clock()
             arrived_at = self._receiving.arrived_at
             silent_s = now - arrived_at

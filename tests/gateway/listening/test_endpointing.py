@@ -177,3 +177,19 @@ def test_an_utterance_is_what_its_last_lull_foresaw(probabilities: list[float]) 
                 assert foreseen is not None
                 assert np.array_equal(step.pcm, foreseen)
         foreseen = endpointer.lull()
+
+
+@pytest.mark.parametrize(
+    ("picture", "pausing"),
+    [
+        ("....ssss", False),
+        ("....ssss..", False),
+        ("....ssss...", True),
+        ("....ssss...s", False),
+        ("....ssss...w", False),
+    ],
+)
+def test_a_pause_is_longer_than_a_sound_within_a_word(picture: str, pausing: bool) -> None:
+    endpointer = Endpointer(SHORT)
+    endpointer.feed(numbered(len(picture)), drawn(picture))
+    assert (endpointer.open, endpointer.pausing) == (True, pausing)

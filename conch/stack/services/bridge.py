@@ -40,6 +40,8 @@ class Bridge(Service):
             [sys.executable, "-P", "-m", "bridge"],
             {
                 "CONCH_BRIDGE_MQTT_ADDRESS": site.addresses["mqtt"]["mqtt5"],
+                # rumqttd sends no more at once over MQTT 5, whatever its file says.
+                "CONCH_BRIDGE_MAX_UNACKNOWLEDGED": "100",
                 "CONCH_BRIDGE_GATEWAY_ADDRESS": site.addresses["edge"]["internal"],
                 "CONCH_BRIDGE_METRICS_ADDRESS": site.addresses[self.name]["metrics"],
                 "CONCH_BRIDGE_DEVICES_FILE": str(site.folder.root / DEVICES),

@@ -17,6 +17,9 @@ import psutil
 import pytest
 
 from conch.clients.triton_http import TritonHttp, Unanswered
+from conch.rollout.folders import Folders
+from conch.rollout.orders import Deed, Order
+from conch.rollout.servers import STACK, ServerState
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.samples import sample
 from conch.stack.shm import SHM, prefix_of
@@ -185,6 +188,19 @@ def test_a_stopped_stub_heals(stack):
     os.kill(stub, signal.SIGSTOP)
     stack.until(lambda: stub not in stubs_of(stack) and stack.works(), "it did not heal")
     assert stack.pid("triton") == server
+
+
+def test_a_triton_whose_restart_is_ordered_comes_back_and_serves_what_it_should(stack):
+    folders, server = Folders(stack.root), stack.pid("triton")
+    stack.until(lambda: [one.state for one in folders.servers.read()] == [ServerState.CONVERGED], "it is not converged")
+    before = len(folders.journal.lines())
+    folders.orders.give(STACK, Order(Deed.RESTART, "it is wedged"))
+    stack.until(lambda: stack.pid("triton") != server and stack.works(), "it was not started again")
+
+    def of_the_server():
+        return [line.action for line in folders.journal.lines()[before:] if line.model == ""]
+
+    stack.until(lambda: of_the_server() == ["server away", "server converged"], "it has not converged")
 
 
 def test_killed_workers_of_the_gateway_heal(stack):

@@ -387,10 +387,11 @@ async def test_a_session_that_ends_calls_its_question_off(
     microphone, question = await asked(channel, models)
     await microphone.close()
     last = microphone.told("decision")[-1]
-    assert (last.decision, last.reason, last.command_id) == (
+    assert (last.decision, last.reason, last.command_id, last.reply) == (
         pb.DECISION_IGNORE,
         "the session has ended",
         question.command_id,
+        "I heard no answer, so I will not do it.",
     )
 
 

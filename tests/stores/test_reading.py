@@ -1,0 +1,225 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conch.contracts.errors import Unavailable
+from conch.contracts.features import LAYOUTS, Family, Packed, Stamp, pack
+from conch.contracts.identifiers import texts_of, uuids_of
+from conch.contracts.keys import CatalogueKeys
+from conch.recommendation.interests import COLD
+from conch.stores.features import Write
+from conch.stores.ids import IdIndex, IdWriter, Kind
+from conch.stores.memory_features import MemoryFeatures
+from conch.stores.memory_relations import MemoryRelations
+from conch.stores.reading import (
+    FROM_DURABLE,
+    FROM_SNAPSHOT,
+    NO_DURABLE,
+    NO_PROFILES,
+    REMEMBER_S,
+    STALE_MS,
+    FeatureReader,
+)
+from conch.stores.relations import PackedRow
+from conch.stores.snapshot import Snapshot, empty
+
+NOW_MS = 1_800_000_000_000
+KEYS = CatalogueKeys()
+MASTERS = uuids_of("default", [f"master-{number}" for number in range(10)])
+NAMES = texts_of(MASTERS)
+
+
+class Hot(MemoryFeatures):
+    away = False
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if self.away:
+            raise Unavailable("Redis is away")
+        return super().read(keys)
+
+
+class Durable(MemoryRelations):
+    away = False
+    reads = 0
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if self.away:
+            raise Unavailable("the durable store is away")
+        self.reads += 1
+        return super().read(keys)
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hot() -> Hot:
+    return Hot()
+
+
+@pytest.fixture
+def durable() -> Durable:
+    return Durable()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def reader(hot, durable, clock) -> FeatureReader:
+    return FeatureReader(KEYS, hot, durable, clock=clock, now_ms=lambda: NOW_MS)
+
+
+@pytest.fixture(scope="module")
+def ids(tmp_path_factory) -> IdIndex:
+    writer = IdWriter(tmp_path_factory.mktemp("ids"), "default")
+    writer.allot(Kind.MASTERS, MASTERS)
+    return writer.publish()
+
+
+def packed(family: Family, *rows: Sequence[float], made_ms: int = NOW_MS) -> bytes:
+    kinds = LAYOUTS[family].columns
+    columns = {name: np.array([row[place] for row in rows], kind) for place, (name, kind) in enumerate(kinds.items())}
+    return pack(Packed(family, columns, 1, Stamp(window_end_ms=made_ms)))
+
+
+def put(hot: Hot, key: str, blob: bytes) -> None:
+    hot.blobs[key] = blob
+
+
+def semantic(reader: FeatureReader, masters: Sequence[int], ids: IdIndex, snapshot: Snapshot | None = None):
+    found, degraded = reader.related({Family.SEMANTIC: masters}, ids, snapshot or Snapshot.empty())
+    return {master: related.masters.tolist() for master, related in found[Family.SEMANTIC].items()}, degraded
+
+
+def test_profiles_of_a_whole_batch_are_one_wave(reader, hot):
+    put(hot, KEYS.views("a"), packed(Family.VIEWS, (70, 7), (80, 8)))
+    put(hot, KEYS.recent_categories("a"), packed(Family.RECENT_CATEGORIES, (3, 0.5, NOW_MS)))
+    put(hot, KEYS.bought("b"), packed(Family.BOUGHT, (9, NOW_MS)))
+    profiles, degraded = reader.profiles(["a", "", "b", "nobody", "a"])
+    assert hot.reads == reader.tally.reads == 1
+    assert degraded == set()
+    assert profiles[0].views.tolist() == [7, 8]
+    assert (profiles[0].liked.tolist(), profiles[0].liked_weights.tolist()) == ([3], [0.5])
+    assert profiles[2].bought.tolist() == [9]
+    assert (profiles[1], profiles[3], profiles[4]) == (COLD, COLD, profiles[0])
+
+
+def test_nobody_is_asked_for_nobody(reader, hot):
+    assert reader.profiles(["", ""]) == ([COLD, COLD], set())
+    assert hot.reads == 0
+
+
+def test_relations_of_a_whole_batch_are_one_wave_and_then_remembered(reader, hot, durable, ids):
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
+    put(hot, KEYS.semantic(NAMES[2]), packed(Family.SEMANTIC, (6, 0.8)))
+    assert semantic(reader, [1, 2, 1], ids) == ({1: [5], 2: [6]}, set())
+    assert (hot.reads, durable.reads) == (1, 0)
+    assert semantic(reader, [2, 1], ids) == ({1: [5], 2: [6]}, set())
+    assert (hot.reads, reader.tally.hits, reader.tally.misses) == (1, 4, 0)
+
+
+def test_two_families_are_read_in_one_wave(reader, hot, ids):
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
+    put(hot, KEYS.master_co_view(NAMES[1]), packed(Family.MASTER_CO_VIEW, (6, 3.0)))
+    found, _ = reader.related({Family.SEMANTIC: [1], Family.MASTER_CO_VIEW: [1]}, ids, Snapshot.empty())
+    assert found[Family.SEMANTIC][1].masters.tolist() == [5]
+    assert found[Family.MASTER_CO_VIEW][1].masters.tolist() == [6]
+    assert hot.reads == 1
+
+
+def test_what_was_remembered_is_read_again_after_a_while_and_when_it_changed(reader, hot, clock, ids):
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
+    semantic(reader, [1], ids)
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (6, 0.9)))
+    assert semantic(reader, [1], ids)[0] == {1: [5]}
+    reader.forget([1])
+    assert semantic(reader, [1], ids)[0] == {1: [6]}
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (7, 0.9)))
+    clock.now += 1.2 * REMEMBER_S
+    assert semantic(reader, [1], ids)[0] == {1: [7]}
+
+
+def test_what_redis_does_not_have_comes_from_the_durable_store_without_being_degraded(reader, durable, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    assert semantic(reader, [1], ids) == ({1: [5]}, set())
+    assert reader.tally.misses == 1
+
+
+def test_a_master_without_relations_is_asked_for_once_and_noted(reader, hot, durable, ids):
+    assert semantic(reader, [3], ids) == ({}, set())
+    assert semantic(reader, [3], ids) == ({}, set())
+    assert (hot.reads, durable.reads, reader.tally.missing) == (1, 1, [3])
+
+
+def test_without_redis_users_are_unknown_and_relations_come_from_the_durable_store(reader, hot, durable, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    put(hot, KEYS.views("a"), packed(Family.VIEWS, (70, 7)))
+    hot.away = True
+    assert reader.profiles(["a"]) == ([COLD], {NO_PROFILES})
+    assert semantic(reader, [1], ids) == ({1: [5]}, {FROM_DURABLE})
+    hot.away = False
+    assert reader.profiles(["a"])[0][0].views.tolist() == [7]
+
+
+def test_without_both_the_snapshot_knows_the_active_masters(reader, hot, durable, ids):
+    hot.away = durable.away = True
+    columns = replace(
+        empty(),
+        relation_masters=np.array([1, 4], np.uint32),
+        relation_starts=np.array([0, 1, 3]),
+        relation_ids=np.array([5, 6, 7], np.uint32),
+        relation_scores=np.ones(3, np.float32),
+    )
+    snapshot = replace(Snapshot.empty(), columns=columns)
+    assert semantic(reader, [1, 2, 4, 9], ids, snapshot) == ({1: [5], 4: [6, 7]}, {FROM_SNAPSHOT})
+    hot.away = durable.away = False
+    put(hot, KEYS.semantic(NAMES[2]), packed(Family.SEMANTIC, (8, 0.9)))
+    assert semantic(reader, [2], ids) == ({2: [8]}, set())
+
+
+def test_without_the_durable_store_only_what_redis_lacks_is_missing(reader, hot, durable, ids):
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
+    durable.away = True
+    assert semantic(reader, [1, 2], ids) == ({1: [5]}, {NO_DURABLE})
+
+
+def test_a_store_that_keeps_failing_is_left_alone_and_tried_again(reader, hot, clock):
+    hot.away = True
+    for _ in range(3):
+        reader.profiles(["a"])
+    hot.away = False
+    put(hot, KEYS.views("a"), packed(Family.VIEWS, (70, 7)))
+    assert reader.profiles(["a"]) == ([COLD], {NO_PROFILES})
+    assert hot.reads == 0
+    clock.now += 1.0
+    assert reader.profiles(["a"])[0][0].views.tolist() == [7]
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x07" * 40, packed(Family.CO_VIEW, (1, 1.0))])
+def test_a_blob_that_cannot_be_read_is_missing_and_counted(reader, hot, durable, ids, blob):
+    put(hot, KEYS.semantic(NAMES[1]), blob)
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    assert semantic(reader, [1], ids) == ({1: [5]}, set())
+    assert reader.tally.unreadable == 1
+
+
+def test_old_relations_are_served_and_counted(reader, hot, ids):
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9), made_ms=NOW_MS - STALE_MS - 1))
+    put(hot, KEYS.semantic(NAMES[2]), packed(Family.SEMANTIC, (5, 0.9), made_ms=NOW_MS - STALE_MS))
+    found, _ = reader.related({Family.SEMANTIC: [1, 2]}, ids, Snapshot.empty())
+    assert [found[Family.SEMANTIC][master].stale for master in (1, 2)] == [True, False]
+    assert reader.tally.stale == 1
+
+
+def test_writes_are_seen_through_the_real_write_path(reader, hot, ids):
+    hot.write([Write(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    assert semantic(reader, [1], ids)[0] == {1: [5]}

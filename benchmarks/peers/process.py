@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conch.contracts.errors import Unavailable
+from conch.stack.leash import leashed
 from conch.stack.serving import free_ports
 from conch.stack.triton import HOST
 
@@ -21,7 +22,7 @@ def serving_peer(python: Path, program: str, *arguments: str) -> Iterator[str]:
     """`program` is a file of this folder, run by the peer's own interpreter and told a port; gives host:port."""
     [port] = free_ports(1)
     command = [str(python), str(Path(__file__).with_name(program)), str(port), *arguments]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(leashed(command), start_new_session=True, stdout=subprocess.DEVNULL)
     try:
         _await_port(process, port)
         yield f"{HOST}:{port}"

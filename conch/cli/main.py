@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
 
 import typer
 
+from conch.cli.catalogue import catalogue_app
 from conch.cli.demo import demo
 from conch.cli.devices import devices_app
 from conch.cli.differences import diff
@@ -38,6 +39,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
+app.add_typer(catalogue_app, name="catalogue")
 
 for command in (
     up,

@@ -35,6 +35,20 @@ FEATURES_CHANGED = "features:changed"
 PROMOS_CHANGED = "promos:changed"
 """Channel: pids whose promo changed, one a message."""
 
+FAMILIES = (
+    "master:sem",
+    "master:co_view",
+    "master:pids",
+    "cat:co_view",
+    "cat:rels",
+    "cat:bestsellers",
+    "user:recent_cats",
+    "user:views",
+    "user:bought",
+    "promo",
+)
+"""Of documented keys that have a packed form."""
+
 _ID = re.compile(r"[^{}\s]{1,200}")
 
 PACKED_TTL = 3
@@ -96,9 +110,14 @@ class CatalogueKeys:
         """Sorted set: master → epoch ms of its last interaction."""
         return self._prefixed("masters:active")
 
-    def served(self, recommendation_id: str) -> str:
-        """Packed only: a list that was served, bound to its user, for 10 minutes."""
-        return self._key("rec", recommendation_id)
+    def served(self, recommendation_id: str, reader: str) -> str:
+        """Packed only: a list that was served, for 10 minutes; `reader` tells for whom, and only who knows it asks."""
+        return self._key("rec", f"{recommendation_id}:{reader}")
+
+    @property
+    def features_kept(self) -> str:
+        """Sorted set: "rebuilt" → epoch ms of the last rebuild. Where it is gone, so is all the rest."""
+        return self._prefixed("features:kept")
 
     @property
     def features_changed(self) -> str:
@@ -107,6 +126,16 @@ class CatalogueKeys:
     @property
     def promos_changed(self) -> str:
         return self._prefixed(PROMOS_CHANGED)
+
+    def parsed(self, key: str) -> tuple[str, str] | None:
+        """Family, as FAMILIES call it, and entity of a documented key; None for what is none of this catalogue."""
+        prefix = self._prefixed("")
+        if not key.startswith(prefix):
+            return None
+        name = key.removeprefix(prefix)
+        family = next((family for family in FAMILIES if name.startswith(f"{family}:")), "")
+        entity = name.removeprefix(f"{family}:")
+        return (family, entity) if family and _ID.fullmatch(entity) else None
 
     def of_user(self, user: str) -> tuple[str, ...]:
         """Every key that knows this user: what erasure clears."""

@@ -1,7 +1,7 @@
 """Rollups in one DuckDB file, which one process has open at a time: the writer answers for the others."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS sales
 
 _INSERT = """
 INSERT INTO sales
-SELECT ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])
+SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])
 """
 
 _BEST = """
@@ -39,18 +39,24 @@ class DuckDbRollups(Rollups):
             raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
 
     def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
-        # Columns, not rows: a pane of many sales is one statement.
+        self.load({pane_ms: sales})
+
+    def load(self, panes: Mapping[int, Sequence[Sale]]) -> None:
+        """Replaces many panes in one transaction."""
+        rows = [(pane_ms, sale) for pane_ms, sales in panes.items() for sale in sales]
+        # Columns, not rows: whatever there is, it is one statement.
         columns = [
-            [sale.category for sale in sales],
-            [sale.pid for sale in sales],
-            [sale.units for sale in sales],
-            [sale.views for sale in sales],
+            [pane_ms for pane_ms, _ in rows],
+            [sale.category for _, sale in rows],
+            [sale.pid for _, sale in rows],
+            [sale.units for _, sale in rows],
+            [sale.views for _, sale in rows],
         ]
         try:
             with self._lock, self._database.cursor() as cursor:
                 cursor.begin()
-                cursor.execute("DELETE FROM sales WHERE pane_ms = ?", [pane_ms])
-                cursor.execute(_INSERT, [pane_ms, *columns])
+                cursor.execute("DELETE FROM sales WHERE pane_ms IN (SELECT unnest(?::BIGINT[]))", [list(panes)])
+                cursor.execute(_INSERT, columns)
                 cursor.commit()
         except duckdb.Error as error:
             raise Unavailable(f"DuckDB does not take a pane: {error}") from error

@@ -1,0 +1,1 @@
+"""Features made ready to be read: documented values packed, and the snapshot of a host."""

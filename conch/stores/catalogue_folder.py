@@ -1,0 +1,97 @@
+"""Where the files of one catalogue lie, and the lease of who writes them.
+
+{state}/catalogues/{catalogue}/ids/               generations of the ids         (ids.py)
+                               snapshot/          generations of the snapshot    (snapshot.py)
+                               promos/            generations of the promo book
+                               nearest/           generations of the index of meanings
+                               catalogue.sqlite   durable relations, and what was imported
+                               rollups.duckdb     sales by the pane
+                               lease              held (flock) by its one writer
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from conch.contracts.errors import InvalidRequest, Unavailable
+from conch.contracts.identity import TENANT_NAME
+from conch.contracts.keys import CatalogueKeys
+
+CATALOGUES = "catalogues"
+"""In a stack's state folder."""
+
+
+class Leased(Unavailable):
+    """Somebody else writes the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFolder:
+    path: Path
+
+    @classmethod
+    def of(cls, catalogues: Path, catalogue: str) -> Self:
+        """Raises InvalidRequest for what cannot be the name of a tenant."""
+        if not TENANT_NAME.fullmatch(catalogue):
+            raise InvalidRequest(
+                f"catalogue {catalogue[:80]!r} is not 1 to 63 of a-z, 0-9, - and _, as a tenant's name"
+            )
+        return cls(catalogues / catalogue)
+
+    @classmethod
+    def all(cls, catalogues: Path) -> Sequence[Self]:
+        """In which something was published."""
+        return [cls(pointer.parent.parent) for pointer in sorted(catalogues.glob("*/ids/current"))]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def keys(self) -> CatalogueKeys:
+        return CatalogueKeys(self.name)
+
+    @property
+    def ids(self) -> Path:
+        return self.path / "ids"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.path / "snapshot"
+
+    @property
+    def promos(self) -> Path:
+        return self.path / "promos"
+
+    @property
+    def nearest(self) -> Path:
+        return self.path / "nearest"
+
+    @property
+    def relations(self) -> Path:
+        return self.path / "catalogue.sqlite"
+
+    @property
+    def rollups(self) -> Path:
+        return self.path / "rollups.duckdb"
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[None]:
+        """The right to publish ids, records and snapshots; it ends with the process that holds it. Raises Leased."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lease", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                who = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+                raise Leased(f"catalogue {self.name} is being written (pid {who}); try again") from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)

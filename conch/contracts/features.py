@@ -82,7 +82,25 @@ LAYOUTS: Mapping[Family, Layout] = {
         ),
         Layout(
             Family.SERVED,
-            {"pids": "<u4", "masters": "<u4", "scores": "<f4", "sources": "<u4", "changes": "<u4", "reasons": "<u4"},
+            # An item a row; the fallback is the same in every row, a number of provenance.FALLBACKS.
+            {
+                "pids": "<u4",
+                "masters": "<u4",
+                "scores": "<f4",
+                "prices": "<f4",
+                "bases": "<f4",
+                "sources": "<u4",
+                "changes": "<u4",
+                "reasons": "<u4",
+                "semantic": "<f4",
+                "category": "<f4",
+                "co_view": "<f4",
+                "popular": "<f4",
+                "boosts": "<f4",
+                "flash_bonuses": "<f4",
+                "bids": "<f4",
+                "fallbacks": "<u4",
+            },  # fmt: skip
         ),
     )
 }

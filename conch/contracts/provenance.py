@@ -53,3 +53,6 @@ DROPPED = ("out_of_stock", "no_offer", "seller_cap", "brand_cap", "category_cap"
 
 NO_REASON = 2**32 - 1
 """Where no one master or category gave most."""
+
+FALLBACKS = ("", "category_best_sellers", "best_sellers")
+"""Why a list is not personal, in the order of their numbers in a served list; empty: it is."""

@@ -15,7 +15,7 @@ def test_the_default_catalogue_has_the_documented_names_bare():
     assert keys.offers("M") == "master:pids:M"
     assert keys.promo("P") == "promo:P"
     assert keys.active_masters == "masters:active"
-    assert keys.served("R") == "rec:R"
+    assert keys.served("R", "U") == "rec:R:U"
 
 
 def test_another_catalogue_stands_under_its_name():

@@ -77,7 +77,7 @@ class SqliteRelations(Relations):
         self._transact(lambda database: [_put_packed(database, row) for row in rows])
 
     def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
-        """Many in one transaction, whatever stands there: rows as the table keeps them, best in the order of their keys."""
+        """Many in one transaction, whatever stands there: rows as the table keeps them, best in order of their keys."""
 
         def put(database: sqlite3.Connection) -> None:
             columns = len(database.execute(f"SELECT * FROM {table} LIMIT 0").description)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from conch.clients.triton_loads import TritonLoads
-from conch.contracts.keys import ADDRESS_VARIABLE
+from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE
 from conch.rollout.folders import Folders
 from conch.rollout.lock import holding
 from conch.rollout.restoring import sweep_candidates
@@ -17,6 +17,7 @@ from conch.stack.service import Hopeless, Launch, Probe, Service, Site
 from conch.stack.shm import PREFIX, STRAY_S, prefix_of, sweep
 from conch.stack.triton import TritonAddresses, TritonInstallation
 from conch.stack.triton_probe import TritonProbe
+from conch.stores.catalogue_folder import CATALOGUES
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
@@ -63,7 +64,11 @@ class Triton(Service):
             otlp_http=site.settings.otlp_http,
         )
         self._starts += 1
-        told = {ADDRESS_VARIABLE: site.addresses["redis"]["redis"], **collector(site.settings.otlp)}
+        told = {
+            ADDRESS_VARIABLE: site.addresses["redis"]["redis"],
+            CATALOGUES_VARIABLE: str(site.folder.root / CATALOGUES),
+            **collector(site.settings.otlp),
+        }
         return Launch(command, installation.environment({**os.environ, **told}))
 
     def probe(self, site: Site, process: ProcessMark) -> Probe:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from conch.contracts.specs import INTENTS
-from conch.decision import ASSISTANT_INTENTS, DEFAULT_THRESHOLDS
+from conch.contracts.thresholds import DEFAULT_THRESHOLDS
+from conch.decision import ASSISTANT_INTENTS
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

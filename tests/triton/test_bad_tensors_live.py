@@ -13,7 +13,9 @@ import pytest
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from conch.contracts.specs import MODELS, SPEECH_RATE, VAD_WINDOW, DataType
+from conch.contracts.provenance import SOURCES
+from conch.contracts.specs import CANDIDATES_MOST, MODELS, RANKED_MOST, SPEECH_RATE, UUID_BYTES, VAD_WINDOW, DataType
+from conch.models.candidates import MOST_CHARACTERS, MOST_EXCLUDED
 
 Arrays = dict[str, np.ndarray]
 
@@ -28,7 +30,29 @@ def text(value: str | bytes) -> np.ndarray:
     return array
 
 
+def number(value: int) -> np.ndarray:
+    return np.array([[value]], np.int32)
+
+
+def ranking(masters: int) -> Arrays:
+    """A request of promo_ranker with all that candidates tell of each master."""
+    return {
+        "masters": np.arange(masters, dtype=np.uint32)[np.newaxis],
+        "scores": np.ones((1, masters), np.float32),
+        "sources": np.ones((1, masters), np.uint32),
+        "parts": np.zeros((1, masters, len(SOURCES)), np.float32),
+        "reasons": np.zeros((1, masters), np.uint32),
+    }
+
+
+def excluding(ids: int) -> np.ndarray:
+    array = np.empty((1, ids), object)
+    array[0] = [f"product-{place}" for place in range(ids)]
+    return array
+
+
 SILENCE = np.zeros((1, SPEECH_RATE), np.float32)
+UUIDS = np.zeros((1, 3, UUID_BYTES), np.uint8)
 
 GOOD: dict[str, Arrays] = {
     "whisper": {"pcm": SILENCE, "sample_rate": np.array([[SPEECH_RATE]], np.int32)},
@@ -36,6 +60,15 @@ GOOD: dict[str, Arrays] = {
     "intent": {"text": text("call John")},
     "piper": {"text": text("Hello."), "length_scale": np.array([[1.0]], np.float32)},
     "embedding": {"text": text("hello")},
+    "candidates": {
+        "user": text("user-1"),
+        "item": text("product-1"),
+        "category": text("shoes"),
+        "widget": text("home"),
+        "exclude": excluding(3),
+        "candidates": number(10),
+    },
+    "promo_ranker": ranking(3) | {"widget": text("home"), "k": number(10), "strict": np.array([[True]])},
 }
 """One good request for each model: every bad one differs from it in one tensor."""
 
@@ -99,12 +132,40 @@ def beyond_sense() -> Iterator[Bad]:
     yield Bad("piper", "no text", GOOD["piper"] | {"text": text("")})
     for model in ("intent", "embedding", "piper"):
         yield Bad(model, "a megabyte of text", GOOD[model] | {"text": text("x" * 2**20)})
+    yield from beyond_a_shop()
+
+
+def beyond_a_shop() -> Iterator[Bad]:
+    shopper, ranked = GOOD["candidates"], GOOD["promo_ranker"]
+    for name in ("x" * (MOST_CHARACTERS + 1), "{user-1}", "user 1"):
+        yield Bad("candidates", f"a user of {len(name)} characters, {name[:8]}", shopper | {"user": text(name)})
+    for most in (-1, 0, CANDIDATES_MOST + 1, 10**6):
+        yield Bad("candidates", f"{most} candidates", shopper | {"candidates": number(most)})
+    yield Bad("candidates", "too many exclusions", shopper | {"exclude": excluding(MOST_EXCLUDED + 1)})
+    for k in (-1, 0, RANKED_MOST + 1, 10**6):
+        yield Bad("promo_ranker", f"k {k}", ranked | {"k": number(k)})
+    yield Bad("promo_ranker", "too many masters", ranking(RANKED_MOST + 1))
+    yield Bad("promo_ranker", "both kinds of masters", ranked | {"master_uuids": UUIDS})
+    yield Bad("promo_ranker", "no masters", {"scores": ranked["scores"]})
+    yield Bad("promo_ranker", "fewer UUIDs than scores", {"scores": np.ones((1, 4), np.float32), "master_uuids": UUIDS})
+    for name in ("scores", "sources", "parts", "reasons"):
+        yield Bad("promo_ranker", f"fewer {name} than masters", ranked | {name: ranked[name][:, :2]})
 
 
 EMPTY = [
     Bad("whisper", "no samples", GOOD["whisper"] | {"pcm": SILENCE[:, :0]}),
     Bad("vad", "no samples", {"pcm": SILENCE[:, :0]}),
     *(Bad(model, "no text", GOOD[model] | {"text": text("")}) for model in ("intent", "embedding")),
+    Bad("candidates", "nobody", GOOD["candidates"] | {"user": text("")}),
+    Bad(
+        "candidates", "an item and a category without names", {name: text("") for name in ("user", "item", "category")}
+    ),
+    Bad("candidates", "no exclusions", GOOD["candidates"] | {"exclude": excluding(0)}),
+    Bad("candidates", "as many exclusions as may be", GOOD["candidates"] | {"exclude": excluding(MOST_EXCLUDED)}),
+    Bad("promo_ranker", "no masters", ranking(0)),
+    Bad("promo_ranker", "masters that are none", {"scores": np.ones((1, 3), np.float32), "master_uuids": UUIDS}),
+    Bad("promo_ranker", "ids beyond the catalogue", ranking(3) | {"masters": np.full((1, 3), 2**32 - 1, np.uint32)}),
+    Bad("promo_ranker", "scores below 0", ranking(3) | {"scores": -np.ones((1, 3), np.float32)}),
     *(Bad(model, "blank text", GOOD[model] | {"text": text(" \n\t\0")}) for model in ("intent", "embedding", "piper")),
 ]
 
@@ -197,6 +258,14 @@ def test_an_unknown_language_is_not_found(served):
     assert error.status() == "StatusCode.NOT_FOUND"
     assert error.message().startswith("model whisper: ")
     assert "klingon" in error.message()
+
+
+@pytest.mark.parametrize("model", ["candidates", "promo_ranker"])
+@pytest.mark.parametrize("name", ["widget", "variant"])
+def test_an_unknown_widget_or_variant_is_not_found(served, model, name):
+    error = served.refusal(model, GOOD[model] | {name: text("tomorrow's")})
+    assert error.status() == "StatusCode.NOT_FOUND"
+    assert error.message().startswith(f'model {model}: {name} "tomorrow\'s" is none of ')
 
 
 def test_an_unknown_model_is_not_found(served):

@@ -100,7 +100,7 @@ LAYOUTS: Mapping[Family, Layout] = {
                 "flash_bonuses": "<f4",
                 "bids": "<f4",
                 "fallbacks": "<u4",
-            },  # fmt: skip
+            },
         ),
     )
 }

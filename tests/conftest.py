@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import pytest
 from conch.stack.serving import Server
 from conch.stack.serving import serving as serve
 from conch.weights.cache import verified_weights
+
+if TYPE_CHECKING:
+    from tests.made_up_shop import ShopStack
 
 Speech = npt.NDArray[np.int16]
 
@@ -49,6 +53,15 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
             return servers[key]
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def shop_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ShopStack"]:
+    """A made-up catalogue in a real Redis, for the whole run: who changes it makes an own one, by `made_up_shop`."""
+    from tests.made_up_shop import made_up_shop
+
+    with made_up_shop(tmp_path_factory.mktemp("shop")) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
-"""A made-up catalogue on disk and in a real Redis, made once for the whole run."""
+"""A made-up catalogue on disk and in a real Redis."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from conch.catalogue.generating import generated
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE
@@ -29,9 +28,7 @@ class ShopStack:
         return {CATALOGUES_VARIABLE: str(self.catalogues), ADDRESS_VARIABLE: self.redis.address}
 
 
-@pytest.fixture(scope="session")
-def shop_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopStack]:
-    """Do not change what it holds: everybody reads it."""
-    folder = tmp_path_factory.mktemp("shop")
+@contextlib.contextmanager
+def made_up_shop(folder: Path, masters: int = MASTERS, seed: int = SEED) -> Iterator[ShopStack]:
     with running_redis(folder) as redis:
-        yield ShopStack(folder / "catalogues", generated(folder / "catalogues", redis.address, MASTERS, SEED), redis)
+        yield ShopStack(folder / "catalogues", generated(folder / "catalogues", redis.address, masters, seed), redis)

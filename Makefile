@@ -87,7 +87,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 	--no-header --no-annotate --quiet $(UPGRADE)
 CPU := build gateway bridge streaming models recommendation piper stack
 DEV := $(CPU) llm s3 training dev
-GPU := build models piper gpu
+GPU := build models recommendation piper gpu
 GATEWAY := gateway
 
 # UPGRADE=--upgrade takes newer versions; without it what is locked stays wherever it still fits.
@@ -103,12 +103,14 @@ $(VENV)/.cpu: requirements/cpu.lock pyproject.toml | $(VENV)/.made
 	@echo 'Installing Conch into $(VENV): a few minutes the first time'
 	$(INSTALL) --require-hashes -r $<
 	$(INSTALL) --no-build-isolation -e .
+	@$(BIN)/python -m conch.recommendation.warm
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.made
 	@echo 'Installing Conch and what its tests need into $(VENV): a few minutes the first time'
 	$(INSTALL) --require-hashes -r $<
 	$(INSTALL) --no-build-isolation -e .
+	@$(BIN)/python -m conch.recommendation.warm
 	@touch $@ $(VENV)/.cpu
 
 $(VENV)/.made:

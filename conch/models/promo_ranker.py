@@ -19,7 +19,7 @@ from conch.contracts.specs import PROMO_RANKER, RANKED_MOST
 from conch.models.base import Array, Arrays, ModelContext, RaggedModel, Row, strings
 from conch.models.shop import Shop, Shops
 from conch.recommendation.merging import U4
-from conch.recommendation.ranking import Items, Offers, Promos, rank
+from conch.recommendation.ranking import Items, Promos, rank
 from conch.recommendation.scenarios import Scenario, Scenarios
 from conch.stores.ids import Kind
 
@@ -72,7 +72,7 @@ def _ranked(
     # A master that is not in the catalogue has no offer: one row beyond the map says so for all of them.
     known = np.where(masters == NO_REASON, np.uint32(shop.snapshot.masters), masters)
     now_ms = time.time_ns() // 1_000_000
-    items = rank(known, scores, _offers(shop), promos, scenario.ranking, k, now_ms)
+    items = rank(known, scores, shop.offers, promos, scenario.ranking, k, now_ms)
     owners = masters[items.places]
     return {
         "pids": items.pids,
@@ -113,22 +113,8 @@ def _promos(shop: Shop, row: Row, masters: U4) -> tuple[Promos, Sequence[str]]:
         return shop.promos.current(), [NOT_STRICT]
 
 
-def _offers(shop: Shop) -> Offers:
-    columns = shop.snapshot.columns
-    return Offers(
-        columns.offer_starts,
-        columns.offer_pids,
-        columns.pid_price,
-        columns.pid_seller,
-        columns.pid_rating,
-        columns.pid_stock,
-        columns.master_brand,
-        columns.master_category,
-    )
-
-
 def _prices(shop: Shop, items: Items) -> Array:
-    prices: Array = shop.snapshot.columns.pid_price[items.pids] if len(items.pids) else np.zeros(0, np.float32)
+    prices: Array = shop.offers.prices[items.pids]
     return prices
 
 

@@ -12,6 +12,7 @@ from conch.contracts.identifiers import uuids_of
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE, CatalogueKeys
 from conch.contracts.provenance import NO_REASON
 from conch.recommendation.merging import U4
+from conch.recommendation.ranking import Offers, fixed
 from conch.stores import generations
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
@@ -21,7 +22,7 @@ from conch.stores.promos import PromoBook
 from conch.stores.reading import FeatureReader
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
-from conch.stores.snapshot import Snapshot
+from conch.stores.snapshot import Columns, Snapshot
 from conch.stores.snapshot_catalogue import SnapshotCatalogue
 from conch.stores.sqlite_relations import SqliteRelations
 
@@ -41,10 +42,10 @@ _NONE = np.zeros(0, np.uint32)
 class Shop:
     def __init__(self, name: str, folder: Path | None, hot: HotFeatures, durable: Relations) -> None:
         """Without a folder it has nothing."""
-        keys = CatalogueKeys(name)
         self.name = name
-        self.reader = FeatureReader(keys, hot, durable)
-        self.promos = PromoBook(folder / PROMOS if folder else None, keys, hot)
+        self.keys = CatalogueKeys(name)
+        self.reader = FeatureReader(self.keys, hot, durable)
+        self.promos = PromoBook(folder / PROMOS if folder else None, self.keys, hot)
         self._folder = folder
         self._looked = time.monotonic()
         self._open()
@@ -81,12 +82,12 @@ class Shop:
     def masters_of(self, pids: U4) -> U4:
         masters = np.full(len(pids), NO_REASON, np.uint32)
         known = pids < self.snapshot.pids
-        masters[known] = self.snapshot.columns.pid_master[pids[known]]
+        masters[known] = self.snapshot.plain.pid_master[pids[known]]
         return masters
 
     def offers_of(self, masters: U4) -> U4:
         """The pids of all of them, one after the other."""
-        columns = self.snapshot.columns
+        columns = self.snapshot.plain
         known = masters[masters < self.snapshot.masters]
         starts, ends = columns.offer_starts[known], columns.offer_starts[known + 1]
         return np.concatenate(
@@ -100,6 +101,20 @@ class Shop:
         self.ids = IdIndex.open(self._folder / IDS) if self._folder else IdIndex.empty()
         self.snapshot = Snapshot.open(self._folder / SNAPSHOT) if self._folder else Snapshot.empty()
         self.catalogue = SnapshotCatalogue(self.snapshot)
+        self.offers = _offers(self.snapshot.plain)
+
+
+def _offers(columns: Columns) -> Offers:
+    return Offers(
+        starts=fixed(columns.offer_starts),
+        pids=fixed(columns.offer_pids),
+        prices=fixed(columns.pid_price),
+        sellers=fixed(columns.pid_seller),
+        ratings=fixed(columns.pid_rating),
+        stock=fixed(columns.pid_stock),
+        brands=fixed(columns.master_brand),
+        categories=fixed(columns.master_category),
+    )
 
 
 class Shops:

@@ -73,7 +73,7 @@ def merge(lists: Sequence[Ranked], excluded: U4, most: int) -> Pool:
         np.array([ranked.source for ranked in spoken], np.int64),
         np.array([ranked.bits for ranked in spoken], np.uint32),
         np.array([ranked.reason for ranked in spoken], np.uint32),
-        sum(ranked.weight for ranked in lists),
+        float(sum(ranked.weight for ranked in lists)),
         excluded,
     )
     # numpy sorts faster than what numba makes of it, and need not be compiled.

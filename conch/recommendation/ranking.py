@@ -11,6 +11,7 @@ dicts.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -76,6 +77,16 @@ class Items:
     """Fields of promos that are negative or no number."""
 
 
+Column = TypeVar("Column", bound=npt.NDArray[Any])
+
+
+def fixed(column: Column) -> Column:
+    """As a plain array that nobody writes: for each other kind, as a mapped one, the kernel would be compiled again."""
+    plain: Column = np.asarray(column).view()  # type: ignore[assignment]
+    plain.flags.writeable = False
+    return plain
+
+
 def marks(pids: U4) -> U1:
     """Promos.marked of these."""
     size = int(pids.max(initial=0)) + 1
@@ -87,7 +98,7 @@ def marks(pids: U4) -> U1:
 def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranking, k: int, now_ms: int) -> Items:
     """Masters with their candidate scores; at most k items."""
     best = _best_offers(
-        masters, scores, offers.starts, offers.pids, offers.prices, offers.ratings, offers.stock,
+        fixed(masters), fixed(scores), offers.starts, offers.pids, offers.prices, offers.ratings, offers.stock,
         promos.pids, promos.boosts, promos.bids, promos.expiries, promos.flags, promos.marked,
         np.float64(ranking.flash_bonus), ranking.sponsored, now_ms,
     )  # fmt: skip
@@ -97,7 +108,7 @@ def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranki
     if ranking.sponsored and ranking.sponsored_slots:
         bidding = _by_rank(sponsored, prices[:, 1], ratings[:, 1], pids[:, 1], (states == _IN) & (sponsored >= 0))
     taken, slots, dropped = _within_caps(
-        order, bidding, masters, pids, offers.sellers, offers.brands, offers.categories,
+        order, bidding, fixed(masters), pids, offers.sellers, offers.brands, offers.categories,
         ranking.seller_cap, ranking.brand_cap, ranking.category_cap, ranking.sponsored_slots, k,
     )  # fmt: skip
     dropped[_OUT_OF_STOCK] += np.count_nonzero(states == _SOLD_OUT)

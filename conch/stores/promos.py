@@ -19,7 +19,7 @@ from conch.contracts.features import Family, Packed, Unreadable, unpack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
 from conch.contracts.provenance import NO_REASON
-from conch.recommendation.ranking import U4, Promos, marks
+from conch.recommendation.ranking import U4, Promos, fixed, marks
 from conch.stores import generations
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
@@ -171,12 +171,12 @@ def _over(base: Promos, changes: Mapping[int, _Change]) -> Promos:
 
 
 def _promos(columns: Mapping[str, npt.NDArray[Any]]) -> Promos:
-    return Promos(**columns, marked=marks(columns["pids"]))
+    return Promos(**{name: fixed(column) for name, column in columns.items()}, marked=fixed(marks(columns["pids"])))
 
 
 def _opened(folder: Path) -> tuple[Promos, int]:
     try:
-        columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in (*_COLUMNS, "marked")}
+        columns = {name: fixed(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in (*_COLUMNS, "marked")}
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError) as error:
         raise Internal(f"promos of {folder.name} cannot be read: {error}") from error

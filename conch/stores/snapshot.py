@@ -109,6 +109,11 @@ class Snapshot:
         return time.time() - self.about.written_ms / 1000
 
     @cached_property
+    def plain(self) -> Columns:
+        """The same, as arrays that do not know where they are mapped from: a slice of one takes half the time."""
+        return Columns(**{field.name: np.asarray(getattr(self.columns, field.name)) for field in fields(Columns)})
+
+    @cached_property
     def masters(self) -> int:
         return len(self.columns.master_category)
 

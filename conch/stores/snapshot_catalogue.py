@@ -12,7 +12,7 @@ from conch.stores.snapshot import F4, I8, U4, Snapshot
 class SnapshotCatalogue:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._columns = snapshot.columns
+        self._columns = snapshot.plain
         # By category and by kind: a category is asked for thousands of times between two snapshots.
         self._seen_with: dict[tuple[int, bool], Sequence[tuple[int, float]]] = {}
 

@@ -24,8 +24,14 @@ COPY ensembles ensembles
 COPY deploy/docker/fill_repository.py deploy/docker/fill_repository.py
 RUN python3 deploy/docker/fill_repository.py /models && rm -rf /root/.cache
 
+# Kernels of recommendation, compiled once for any CPU: numba wants to be able to write where it reads them.
+ENV NUMBA_CPU_NAME=generic \
+    NUMBA_CPU_FEATURES="" \
+    NUMBA_CACHE_DIR=/opt/kernels
+RUN python3 -m conch.recommendation.warm
+
 # Nothing here needs root; TensorRT keeps its engines in the home folder.
-RUN useradd --uid 10001 --create-home conch && chown -R conch /models
+RUN useradd --uid 10001 --create-home conch && chown -R conch /models /opt/kernels
 USER conch
 
 EXPOSE 8000 8001 8002

@@ -10,6 +10,7 @@ from conch.rollout.folders import Folders
 from conch.rollout.lock import holding
 from conch.rollout.restoring import sweep_candidates
 from conch.rollout.servers import STACK
+from conch.stack.kernels import kernels
 from conch.stack.leaks import LeakBound
 from conch.stack.processes import ProcessMark, session_members
 from conch.stack.repository import ENSEMBLES, MODELS, checkout, fill_live, fill_repository
@@ -17,6 +18,7 @@ from conch.stack.service import Hopeless, Launch, Probe, Service, Site
 from conch.stack.shm import PREFIX, STRAY_S, prefix_of, sweep
 from conch.stack.triton import TritonAddresses, TritonInstallation
 from conch.stack.triton_probe import TritonProbe
+from conch.stores.catalogue_folder import CATALOGUES
 from conch.stores.catalogue_folder import CATALOGUES
 from conch.tracing import collector
 from conch.weights.cache import verified_weights

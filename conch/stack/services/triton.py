@@ -19,7 +19,6 @@ from conch.stack.shm import PREFIX, STRAY_S, prefix_of, sweep
 from conch.stack.triton import TritonAddresses, TritonInstallation
 from conch.stack.triton_probe import TritonProbe
 from conch.stores.catalogue_folder import CATALOGUES
-from conch.stores.catalogue_folder import CATALOGUES
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
 
@@ -69,6 +68,7 @@ class Triton(Service):
         told = {
             ADDRESS_VARIABLE: site.addresses["redis"]["redis"],
             CATALOGUES_VARIABLE: str(site.folder.root / CATALOGUES),
+            **kernels(site.folder.data / self.name / "kernels"),
             **collector(site.settings.otlp),
         }
         return Launch(command, installation.environment({**os.environ, **told}))

@@ -49,6 +49,7 @@ class Triton(Service):
                 raise Hopeless(f"there is no model in {site.folder.repository}")
         folders.servers.write([])
         TritonInstallation.prepare(self._backends(site))
+        kernels(self._kernels(site))
 
     def launch(self, site: Site) -> Launch:
         installation = TritonInstallation.prepare(self._backends(site))
@@ -68,7 +69,7 @@ class Triton(Service):
         told = {
             ADDRESS_VARIABLE: site.addresses["redis"]["redis"],
             CATALOGUES_VARIABLE: str(site.folder.root / CATALOGUES),
-            **kernels(site.folder.data / self.name / "kernels"),
+            **kernels(self._kernels(site)),
             **collector(site.settings.otlp),
         }
         return Launch(command, installation.environment({**os.environ, **told}))
@@ -96,3 +97,6 @@ class Triton(Service):
 
     def _backends(self, site: Site) -> Path:
         return site.folder.data / self.name / "backends"
+
+    def _kernels(self, site: Site) -> Path:
+        return site.folder.data / self.name / "kernels"

@@ -52,10 +52,22 @@ def connected(state: Path | None, key: str = "") -> Iterator[Client]:
                 raise Unauthenticated(f"{error.message}; give a key by --key or in CONCH_API_KEY") from None
 
 
+def tensors_address(state: Path | None) -> str:
+    """Where KServe's gRPC calls go: the edge's, and Triton's own where the edge speaks TLS."""
+    stack, folder = running_stack(state), StateFolder(state or default_root())
+    if Exposure.read(folder.root / "edge.toml").tls is not None:
+        return stack.services["triton"].addresses["grpc"]
+    return _on_this_machine(stack.services["edge"].addresses["grpc"])
+
+
 def _address(stack: StackStatus, folder: StateFolder) -> str:
     """The edge's; the gateway's own where the edge speaks TLS: its certificate is for the names that others know."""
     if Exposure.read(folder.root / "edge.toml").tls is not None:
         return stack.services["gateway"].addresses["grpc"]
-    edge = Address.parse(stack.services["edge"].addresses["grpc"])
-    # Where it listens everywhere, it listens here too.
+    return _on_this_machine(stack.services["edge"].addresses["grpc"])
+
+
+def _on_this_machine(text: str) -> str:
+    """Where it listens everywhere, it listens here too."""
+    edge = Address.parse(text)
     return str(Address(HOST, edge.port)) if ipaddress.ip_address(edge.host).is_unspecified else str(edge)

@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no stack is running.
 import typer
 
 from conch.cli.catalogue import catalogue_app
-from conch.cli.demo import demo
+from conch.cli.demos import demo_app
 from conch.cli.devices import devices_app
 from conch.cli.differences import diff
 from conch.cli.doctor import doctor
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models: what is served, and the weights they need.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(demo_app, name="demo")
 app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
@@ -45,7 +46,6 @@ for command in (
     up,
     status,
     down,
-    demo,
     listen,
     voice_sim,
     transcribe,

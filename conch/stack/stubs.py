@@ -35,6 +35,16 @@ class Stub:
         return cls(model=Path(words[1]).parent.parent.name, instance=words[-2])
 
 
+def stubs_of(server: ProcessMark) -> dict[ProcessMark, Stub]:
+    """Those that run now."""
+    try:
+        children = psutil.Process(server.pid).children()
+    except psutil.NoSuchProcess:
+        return {}
+    found = {ProcessMark.of(child.pid): Stub.of(child.pid) for child in children}
+    return {mark: stub for mark, stub in found.items() if mark is not None and stub is not None}
+
+
 class Stubs:
     """`refresh()` now and then; `dead_models()` often, it is cheap."""
 
@@ -50,14 +60,8 @@ class Stubs:
 
     def refresh(self) -> None:
         """Learn the stubs that run now."""
-        try:
-            children = psutil.Process(self._server.pid).children()
-        except psutil.NoSuchProcess:
-            return
-        for child in children:
-            stub, mark = Stub.of(child.pid), ProcessMark.of(child.pid)
-            if stub is not None and mark is not None and mark not in self._retired:
-                self._stubs[mark] = stub
+        found = stubs_of(self._server)
+        self._stubs |= {mark: stub for mark, stub in found.items() if mark not in self._retired}
 
     def dead_models(self) -> set[str]:
         """Models of stubs that died or stood still since the last call but one; each stub is told once."""

@@ -221,3 +221,15 @@ def test_without_a_stack_a_command_says_how_to_start_one(conch, tmp_path, argume
     done = conch(*arguments, state=tmp_path)
     assert done.returncode == 3
     assert f"conch up --detach --state {tmp_path}" in done.stderr.replace("\n", "")
+
+
+def test_a_model_is_updated_under_load_and_healed_and_no_caller_notices(conch):
+    done = conch("demo", "swap")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()]
+    for words in ("version 2 is live", "version 3 is refused: output intent is", "version 1 is live again", "healed"):
+        assert sum(line.startswith(words) for line in told) == 1, done.stdout
+    assert told[-1].endswith("calls, 0 errors")
+
+    history = [json.loads(line) for line in conch("models", "history", "intent", "--json").stdout.splitlines()]
+    assert [line["action"] for line in history] == ["promoted", "refused", "rolled back", "healed"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from conch.catalogue.made import Made, Order, make
-from conch.catalogue.records import Records
+from conch.catalogue.records import MADE_UP, Records
 from conch.catalogue.stocking import Stocking
 from conch.catalogue.writes import Numbers, Writer
 from conch.contracts.errors import InvalidRequest
@@ -32,9 +32,6 @@ from conch.stores.sqlite_relations import SqliteRelations
 
 BULK_DEADLINE_S = 30.0
 """Of a pipeline of hundreds of writes."""
-
-MADE_UP = "made up"
-"""What the records say of a made-up catalogue: its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +124,5 @@ def _record(records: Records, made: Made, writer: Writer) -> None:
         numbers.pids.tolist(), writer.pids, numbers.masters[goods.offered].tolist(), goods.price.tolist(),
         numbers.sellers[goods.seller].tolist(), goods.rating.tolist(), goods.stock.tolist(), strict=True,
     )  # fmt: skip
-    categories = zip(numbers.categories.tolist(), tree.names, tree.names, parents.tolist(), strict=True)
+    categories = zip(numbers.categories.tolist(), tree.names, itertools.repeat(""), tree.names, parents.tolist())
     records.save(products, offers, categories)

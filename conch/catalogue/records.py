@@ -25,6 +25,9 @@ PATIENCE_S = 10.0
 
 AT_ONCE = 10_000
 
+MADE_UP = "made up"
+"""What the records say of a made-up catalogue: its order."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS products
   (master INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
@@ -33,7 +36,7 @@ CREATE TABLE IF NOT EXISTS product_offers
   (pid INTEGER PRIMARY KEY, key TEXT NOT NULL, master INTEGER NOT NULL, price REAL NOT NULL, seller INTEGER NOT NULL,
    rating REAL NOT NULL, stock INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS product_categories
-  (category INTEGER PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, parent INTEGER NOT NULL);
+  (category INTEGER PRIMARY KEY, key TEXT NOT NULL, alias TEXT NOT NULL, name TEXT NOT NULL, parent INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS catalogue (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -73,6 +76,8 @@ class Category:
     category: int
     key: str
     """What it is called in keys and requests."""
+    alias: str
+    """What rows of products may call it, too; empty: nothing else."""
     name: str
     parent: int
 
@@ -102,7 +107,7 @@ class Records:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.executemany("INSERT OR REPLACE INTO products VALUES (?,?,?,?,?,?,?)", products)
                 self._database.executemany("INSERT OR REPLACE INTO product_offers VALUES (?,?,?,?,?,?,?)", offers)
-                self._database.executemany("INSERT OR REPLACE INTO product_categories VALUES (?,?,?,?)", categories)
+                self._database.executemany("INSERT OR REPLACE INTO product_categories VALUES (?,?,?,?,?)", categories)
         except sqlite3.Error as error:
             raise Unavailable(f"SQLite does not take the records: {error}") from error
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from conch.cli.connection import State, needing_a_stack
-from conch.cli.console import err, print_json, reporting_errors
+from conch.cli.console import FAILED, err, print_json, reporting_errors
 from conch.contracts.errors import Unavailable
 from conch.contracts.keys import DEFAULT_CATALOGUE
 from conch.stack.state import StateFolder, default_root, running_stack
@@ -17,6 +19,9 @@ from conch.stores.features import HotFeatures
 from conch.stores.redis_features import RedisFeatures
 
 RELATED = 100
+
+SHOWN = 20
+"""Bad rows."""
 
 BULK_DEADLINE_S = 30.0
 """Of a pipeline of hundreds of writes."""
@@ -63,6 +68,45 @@ def make_up(
         markup=False,
         soft_wrap=True,
     )
+
+
+@catalogue_app.command("import")
+def bring_in_files(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="CSV, JSONL, YAML or Parquet; categories* holds categories.")
+    ],
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Which columns say what; default: the usual names.")
+    ] = None,
+    catalogue: Name = DEFAULT_CATALOGUE,
+    redis: Redis = "",
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring products in from files, or bring them up to date: ids stay. Bad rows are told, good ones kept."""
+    from conch.catalogue.columns import Columns
+    from conch.catalogue.importing import bring_in
+
+    with opened(catalogue, redis, state) as (folder, features):
+        known = Columns.read(columns)
+        with err.status("beginning") as status:
+            report = bring_in(folder, features, files, known, lambda stage: status.update(escape(stage)))
+    if as_json:
+        bad = [{"file": row.place.file, "line": row.place.line, "reason": row.reason} for row in report.bad]
+        print_json({**asdict(report), "bad": bad})
+    else:
+        for row in report.bad[:SHOWN]:
+            err.print(f"{row.place}: {row.reason}", markup=False, soft_wrap=True)
+        if report.bad_rows > SHOWN:
+            err.print(f"… {report.bad_rows - SHOWN:,} more bad rows; the first {len(report.bad):,} with --json")
+        err.print(
+            f"Catalogue {catalogue} took {report.kept:,} of {report.rows:,} rows, about {report.masters:,} masters"
+            f" ({report.new_masters:,} new) in {report.categories:,} categories. It took {report.took_s:.1f} s.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if report.bad_rows and not report.kept:
+        raise typer.Exit(FAILED)
 
 
 @contextmanager

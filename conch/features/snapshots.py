@@ -153,7 +153,7 @@ def _best(columns: Columns, best: Sequence[Scored], popular: Scored) -> dict[str
         filled = best
     else:
         filled = _filled(columns, best)
-        popular = popular if len(popular[0]) else _popular(columns, filled)
+        popular = popular if len(popular[0]) else _in_turn(columns, filled)
     return {**_table("best", "pids", filled), "popular_pids": popular[0], "popular_scores": popular[1]}
 
 
@@ -173,6 +173,18 @@ def _popular(columns: Columns, best: Sequence[Scored]) -> Scored:
     ids, scores = _together(roots)
     pids, order = _ordered(ids, scores)
     return pids[:BEST_SELLERS_KEPT], order[:BEST_SELLERS_KEPT]
+
+
+def _in_turn(columns: Columns, best: Sequence[Scored]) -> Scored:
+    """The first of each root, then the second: where nothing has sold, no root is better than another."""
+    roots = [best[number][0] for number in np.flatnonzero(columns.category_parent == NONE)]
+    ranks = [np.arange(len(pids)) for pids in roots]
+    if not roots:
+        return _NOTHING
+    rank = np.concatenate(ranks)
+    order = np.argsort(rank, kind="stable")[:BEST_SELLERS_KEPT]
+    pids: U4 = np.concatenate(roots)[order]
+    return pids, (1 / (1 + rank[order])).astype(np.float32)
 
 
 def _table(name: str, values: str, lists: Sequence[Scored]) -> dict[str, Any]:

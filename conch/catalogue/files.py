@@ -1,0 +1,203 @@
+"""Rows of CSV, JSON lines, YAML and Parquet, each with the place where it stands.
+
+A row that cannot be read is a Bad one, and the next follows. Files are read as they come, in bounded memory; YAML alone
+is read whole.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import yaml
+
+from conch.contracts.errors import InvalidRequest
+
+LARGEST_ROW = 1 << 20
+"""Bytes."""
+
+LARGEST_YAML = 256 << 20
+"""Bytes."""
+
+AT_ONCE = 5_000
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    file: str
+    line: int
+    """From 1; of Parquet the number of the row, of a file that cannot be read at all 0."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    place: Place
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    place: Place
+    reason: str
+
+
+def rows_of(path: Path) -> Iterator[Found | Bad]:
+    """Raises InvalidRequest for a file that is not there or of no kind that we read."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in _READERS:
+        raise InvalidRequest(f"{path.name} is no {', '.join(sorted(_READERS))}")
+    if not path.is_file():
+        raise InvalidRequest(f"{path} is no file")
+    return _READERS[kind](path)
+
+
+def _csv(path: Path) -> Iterator[Found | Bad]:
+    header: list[str] | None = None
+    with path.open("rb") as file:
+        for line, text in _records(file):
+            place = Place(path.name, line)
+            if isinstance(text, Bad):
+                yield Bad(place, text.reason)
+                continue
+            cells = next(csv.reader(text.splitlines(keepends=True)), [])
+            if not cells:
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                twice = sorted({name for name in header if header.count(name) > 1})
+                if twice:
+                    yield Bad(place, f"the header has {', '.join(twice)} more than once")
+                    return
+            elif len(cells) != len(header):
+                yield Bad(place, f"it has {len(cells)} cells, the header {len(header)}")
+            else:
+                yield Found(place, dict(zip(header, cells, strict=True)))
+
+
+def _jsonl(path: Path) -> Iterator[Found | Bad]:
+    with path.open("rb") as file:
+        for line, text in _lines(file):
+            place = Place(path.name, line)
+            if isinstance(text, Bad):
+                yield Bad(place, text.reason)
+            elif text.strip():
+                yield _object(place, text)
+
+
+def _object(place: Place, text: str) -> Found | Bad:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Bad(place, f"it is no JSON: {error}")
+    return Found(place, values) if isinstance(values, dict) else Bad(place, "it is no JSON object")
+
+
+def _yaml(path: Path) -> Iterator[Found | Bad]:
+    size = path.stat().st_size
+    if size > LARGEST_YAML:
+        yield Bad(Place(path.name, 0), f"YAML of {size} bytes, at most {LARGEST_YAML}: write it as JSON lines")
+        return
+    with path.open("rb") as file:
+        # In C where PyYAML was built so: ten times as fast.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file)
+        try:
+            node = loader.get_single_node()
+            if not isinstance(node, yaml.SequenceNode):
+                yield Bad(Place(path.name, 1), "it is no list of rows")
+                return
+            for item in node.value:
+                yield _item(loader, item, Place(path.name, item.start_mark.line + 1))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            yield Bad(
+                Place(path.name, mark.line + 1 if mark else 0), f"it is no YAML: {getattr(error, 'problem', error)}"
+            )
+        finally:
+            loader.dispose()
+
+
+def _item(loader: yaml.SafeLoader, item: yaml.Node, place: Place) -> Found | Bad:
+    size = item.end_mark.index - item.start_mark.index
+    if size > LARGEST_ROW:
+        return Bad(place, f"it has {size} bytes, at most {LARGEST_ROW}")
+    try:
+        values = loader.construct_object(item, deep=True)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        return Bad(place, f"it is no YAML: {getattr(error, 'problem', error)}")
+    if not isinstance(values, dict):
+        return Bad(place, "it is no mapping")
+    return Found(place, {str(name): value for name, value in values.items()})
+
+
+def _parquet(path: Path) -> Iterator[Found | Bad]:
+    """Read by DuckDB."""
+    row = 0
+    try:
+        with duckdb.connect(config={"threads": 1}) as database:
+            cursor = database.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            names = [column[0] for column in cursor.description or ()]
+            while page := cursor.fetchmany(AT_ONCE):
+                for values in page:
+                    row += 1
+                    yield _sized(Found(Place(path.name, row), dict(zip(names, values, strict=True))))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0].replace(str(path), path.name)
+        yield Bad(Place(path.name, row), f"it is no Parquet: {reason}")
+
+
+def _sized(found: Found) -> Found | Bad:
+    size = sum(len(value) for value in found.values.values() if isinstance(value, str | bytes))
+    return Bad(found.place, f"it has {size} bytes, at most {LARGEST_ROW}") if size > LARGEST_ROW else found
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[int, "str | Bad"]]:
+    """Lines of CSV, joined where a quoted cell goes over more than one."""
+    begin, held = 0, ""
+    for line, text in _lines(file):
+        if isinstance(text, Bad):
+            yield (begin or line), text
+            begin, held = 0, ""
+            continue
+        begin, held = begin or line, held + text
+        if len(held) > LARGEST_ROW:
+            yield begin, Bad(Place("", begin), f"it has more than {LARGEST_ROW} bytes: is a quote left open?")
+            begin, held = 0, ""
+        elif held.count('"') % 2 == 0:
+            yield begin, held
+            begin, held = 0, ""
+    if held:
+        yield begin, Bad(Place("", begin), "a quote is left open")
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, "str | Bad"]]:
+    line = 0
+    while data := file.readline(LARGEST_ROW + 1):
+        line += 1
+        if len(data) > LARGEST_ROW:
+            size = len(data)
+            while not data.endswith(b"\n") and (data := file.readline(LARGEST_ROW)):
+                size += len(data)
+            yield line, Bad(Place("", line), f"it has {size} bytes, at most {LARGEST_ROW}")
+            continue
+        try:
+            yield line, data.decode("utf-8-sig" if line == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            yield line, Bad(Place("", line), f"it is no UTF-8: {error.reason} at byte {error.start}")
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[Found | Bad]]] = {
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "ndjson": _jsonl,
+    "yaml": _yaml,
+    "yml": _yaml,
+    "parquet": _parquet,
+}

@@ -30,9 +30,9 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
-    """It keeps nothing."""
-    port = _free_port()
+def running_redis(folder: Path, *options: str, port: int = 0) -> Iterator[RedisServer]:
+    """It keeps nothing. `port` 0: any that is free."""
+    port = port or _free_port()
     command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:

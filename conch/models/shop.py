@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,7 @@ from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.memory_relations import MemoryRelations
 from conch.stores.promos import PromoBook
-from conch.stores.reading import FeatureReader
+from conch.stores.reading import DurableBlobs, FeatureReader
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
 from conch.stores.snapshot import Columns, Snapshot
@@ -40,7 +41,7 @@ _NONE = np.zeros(0, np.uint32)
 
 
 class Shop:
-    def __init__(self, name: str, folder: Path | None, hot: HotFeatures, durable: Relations) -> None:
+    def __init__(self, name: str, folder: Path | None, hot: HotFeatures, durable: DurableBlobs) -> None:
         """Without a folder it has nothing."""
         self.name = name
         self.keys = CatalogueKeys(name)
@@ -117,13 +118,31 @@ def _offers(columns: Columns) -> Offers:
     )
 
 
+class _Late:
+    """Relations that are opened when they are first read: a store that is away at the start is a store that is away."""
+
+    def __init__(self, opens: Callable[[], Relations]) -> None:
+        self._opens = opens
+        self._relations: Relations | None = None
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if self._relations is None:
+            self._relations = self._opens()
+        return self._relations.read(keys)
+
+    def close(self) -> None:
+        if self._relations is not None:
+            self._relations.close()
+
+
 class Shops:
     """By catalogue, opened when it is first asked for."""
 
-    def __init__(self, folder: Path | None, redis: str) -> None:
-        """`redis` is host:port; empty where there is none."""
+    def __init__(self, folder: Path | None, redis: str, durable: Callable[[Path], Relations] = SqliteRelations) -> None:
+        """`redis` is host:port; empty where there is none. `durable` opens relations, whose file is named."""
         self._folder = folder
         self._redis = redis
+        self._durable = durable
         self._shops: dict[str, Shop] = {}
 
     @classmethod
@@ -139,7 +158,7 @@ class Shops:
         if folder is None or generations.current(folder / IDS) == 0:
             return Shop(catalogue, None, MemoryFeatures(), MemoryRelations())
         hot = RedisFeatures(self._redis) if self._redis else MemoryFeatures()
-        self._shops[catalogue] = Shop(catalogue, folder, hot, SqliteRelations(folder / RELATIONS))
+        self._shops[catalogue] = Shop(catalogue, folder, hot, _Late(partial(self._durable, folder / RELATIONS)))
         return self._shops[catalogue]
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -25,7 +26,6 @@ from conch.recommendation.shopping import Related
 from conch.stores.breaker import Breaker
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
-from conch.stores.relations import Relations
 from conch.stores.snapshot import Snapshot
 
 STALE_MS = 90 * 86_400_000
@@ -65,6 +65,14 @@ class Tally:
 MISSING = 1_000
 
 
+class DurableBlobs(Protocol):
+    """What is read of durable relations (relations.py)."""
+
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     related: Related | None
@@ -78,7 +86,7 @@ class FeatureReader:
         self,
         keys: CatalogueKeys,
         hot: HotFeatures,
-        durable: Relations,
+        durable: DurableBlobs,
         *,
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,

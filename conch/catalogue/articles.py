@@ -18,6 +18,8 @@ LONGEST_NAME = 2_000
 DEAREST = 1e9
 
 _BLANKS = re.compile(r"\s+")
+# With halves of surrogate pairs, which JSON can hold and UTF-8 cannot.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _YES, _NO = frozenset({"true", "yes", "in stock"}), frozenset({"false", "no", "out of stock"})
 
 
@@ -109,7 +111,7 @@ class _Saying:
         text = str(value).strip()
         if longest is not None and len(text) > longest:
             raise InvalidRequest(f"{field} has {len(text)} characters, at most {longest}")
-        if any(ord(letter) < 32 and letter not in "\t\n\r" for letter in text) or not _encodable(text):
+        if _CONTROL.search(text):
             raise InvalidRequest(f"{field} has control characters")
         return text or None
 
@@ -142,12 +144,3 @@ class _Saying:
             if value is not None and not (isinstance(value, str) and not value.strip()):
                 return value
         return None
-
-
-def _encodable(text: str) -> bool:
-    """False for half a surrogate pair, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

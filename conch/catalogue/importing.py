@@ -179,12 +179,9 @@ class Coming:
         self.staging.stage(products, offers)
 
     def _numbers(self, kind: Kind, texts: Sequence[str | None]) -> list[int | None]:
-        places = [place for place, text in enumerate(texts) if text is not None]
-        numbers: list[int | None] = [None] * len(texts)
-        found = self.number(kind, [text for text in texts if text is not None]) if places else ()
-        for place, number in zip(places, found, strict=True):
-            numbers[place] = number
-        return numbers
+        known = [text for text in dict.fromkeys(texts) if text is not None]
+        numbers = dict(zip(known, self.number(kind, known), strict=True)) if known else {}
+        return [None if text is None else numbers[text] for text in texts]
 
 
 def _take_over(

@@ -68,9 +68,9 @@ class Offering:
         offers = list(self._records.offers_of(masters))
         pids = texts_of(self._ids.uuids(Kind.PIDS, np.array([offer.pid for offer in offers], np.uint32)))
         named = zip(offers, pids, strict=True)
+        names = dict(zip(masters, texts_of(self._ids.uuids(Kind.MASTERS, np.array(masters, np.uint32))), strict=True))
         for master, own in groupby(named, key=lambda pair: pair[0].master):
-            name = texts_of(self._ids.uuids(Kind.MASTERS, np.array([master], np.uint32)))[0]
-            listed = list(own)
+            name, listed = names[master], list(own)
             said = {pid: self._said(offer) for offer, pid in listed}
             yield name, Write(self._keys.offers(name), self._packed([offer for offer, _ in listed]), Hash(said))
 

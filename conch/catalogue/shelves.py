@@ -45,7 +45,9 @@ class Shelves:
         """Raises InvalidRequest where that contradicts what this import has said, or leads round."""
         above = self.of(parent)
         before = self._tree[key].parent
-        if key in self._said and before != above:
+        if key in self._said and before == above:
+            return
+        if key in self._said:
             raise InvalidRequest(f"category {key!r} stands under {before!r}, this row puts it under {above!r}")
         lineage = [key, *self._lineage(above)]
         if key in lineage[1:]:

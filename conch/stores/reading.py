@@ -145,11 +145,13 @@ class FeatureReader:
         keys = self._keys_of(asked, ids)
         blobs, away = self._hot_blobs(keys)
         features = [self._unpacked(blob, family) for blob, (family, _) in zip(blobs, asked, strict=True)]
-        had = sum(feature is not None for feature in features)
-        self.tally.hits += had
-        self.tally.misses += len(features) - had
         degraded = {FROM_DURABLE} if away else set()
-        missing = [place for place, feature in enumerate(features) if feature is None]
+        # Masters seen together are Redis' alone, and only hot ones have them: what is not there is nowhere.
+        missing = [
+            place for place, feature in enumerate(features) if feature is None and asked[place][0] is Family.SEMANTIC
+        ]
+        self.tally.hits += sum(feature is not None for feature in features)
+        self.tally.misses += len(missing)
         rows, lost = self._durable_blobs([keys[place] for place in missing])
         for place, row in zip(missing, rows, strict=True):
             features[place] = self._unpacked(row, asked[place][0])

@@ -1,0 +1,173 @@
+"""Candidates while stores are killed, frozen, slow, flushed and away: answers come, say so, and are whole again."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from conch.catalogue.generating import generate
+from conch.catalogue.made import Order
+from conch.contracts.errors import Unavailable
+from conch.contracts.provenance import Source
+from conch.models.base import Arrays
+from conch.models.candidates import Candidates
+from conch.models.shop import Shops
+from conch.recommendation.scenarios import Scenarios
+from conch.stores import breaker
+from conch.stores.catalogue_folder import CatalogueFolder
+from conch.stores.ids import IdIndex, Kind
+from conch.stores.memory_relations import MemoryRelations
+from conch.stores.reading import FROM_DURABLE, FROM_SNAPSHOT, NO_DURABLE, NO_PROFILES
+from conch.stores.redis_features import RedisFeatures
+from tests.made_up_shop import ShopStack, made_up_shop
+from tests.models.test_candidates import row, said
+from tests.recommendation.whole_oracle import Wish
+from tests.redis_server import running_redis
+from tests.settling import becomes
+
+SCENARIOS = Scenarios.read()
+USER = Wish(user="user-1")
+WAIT_S = 60.0
+
+
+class Away(MemoryRelations):
+    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        raise Unavailable("the durable store is away")
+
+
+@pytest.fixture
+def own(tmp_path) -> Iterator[ShopStack]:
+    """To be broken."""
+    with made_up_shop(tmp_path, masters=300) as stack:
+        yield stack
+
+
+def shopping(own: ShopStack, durable=None) -> Candidates:
+    shops = Shops(own.catalogues, own.redis.address, *([lambda _: durable] if durable else []))
+    return Candidates(shops, SCENARIOS)
+
+
+def item_of(own: ShopStack) -> Wish:
+    """Somebody beside an item that has relations."""
+    hot = RedisFeatures(own.redis.address, deadline_s=30)
+    first = min(hot.scan("master:sem:*"))
+    hot.close()
+    return Wish(user="user-1", item=first.removeprefix("master:sem:"))
+
+
+def asked(model: Candidates, *wishes: Wish) -> Sequence[Arrays]:
+    """Fails where an answer does not come at all."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(model.predict, [row(wish) for wish in wishes]).result(WAIT_S)
+
+
+def degraded(answer: Arrays) -> set[str]:
+    return set(answer["degraded"].tolist())
+
+
+def of_relations(answer: Arrays) -> int:
+    return int((answer["sources"] & Source.SEMANTIC != 0).sum())
+
+
+def test_redis_killed_and_back(own, tmp_path):
+    beside, model = item_of(own), shopping(own)
+    (before,) = asked(model, beside)
+    own.redis.process.kill()
+    own.redis.process.wait()
+    (away,) = asked(shopping(own), beside)
+    assert degraded(away) == {NO_PROFILES, FROM_DURABLE}
+    # The item is known to the caller: what it is related to still comes, from the durable store.
+    assert of_relations(away) > 0
+    with running_redis(tmp_path, port=own.redis.port):
+        assert becomes(lambda: degraded(asked(model, beside)[0]), set()) == set()
+    assert degraded(before) == set()
+    model.close()
+
+
+@pytest.mark.parametrize("how", ["frozen", "slow"])
+def test_a_redis_that_does_not_answer_in_time_holds_nobody_up_and_is_left_alone_for_a_while(own, how):
+    beside, model = item_of(own), shopping(own)
+    (whole,) = asked(model, beside)
+    with own.redis.client() as redis:
+        if how == "slow":
+            redis.execute_command("CLIENT", "PAUSE", 2_000, "ALL")
+        else:
+            own.redis.process.send_signal(signal.SIGSTOP)
+    answers = [asked(model, beside, USER) for _ in range(3 * breaker.FAILURES)]
+    assert degraded(answers[0][0]) >= {NO_PROFILES}
+    assert all(len(answer["masters"]) for some in answers for answer in some)
+    own.redis.process.send_signal(signal.SIGCONT)
+    assert becomes(lambda: degraded(asked(model, beside)[0]), set()) == set()
+    assert said(asked(model, beside)[0]) == said(whole)
+    model.close()
+
+
+def test_redis_flushed_leaves_relations_and_nobody_s_past(own):
+    beside, model = item_of(own), shopping(own)
+    (whole,) = asked(model, USER)
+    assert whole["fallback"].item() == ""
+    with own.redis.client() as redis:
+        redis.flushall()
+    nobody, item = asked(model, USER, beside)
+    assert nobody["fallback"].item() == "best_sellers"
+    assert of_relations(item) > 0
+    assert degraded(item) == set()
+    model.close()
+
+
+def test_the_durable_store_away_is_told_of_where_redis_lacks_something(own):
+    beside = Wish(item=item_of(own).item)
+    model = shopping(own, Away())
+    assert degraded(asked(model, beside)[0]) == set()
+    with own.redis.client() as redis:
+        redis.flushall()
+    (answer,) = asked(shopping(own, Away()), beside)
+    assert NO_DURABLE in degraded(answer)
+    assert len(answer["masters"]) > 0
+    model.close()
+
+
+def test_both_away_leave_the_last_snapshot(own):
+    beside = item_of(own)
+    own.redis.process.kill()
+    model = shopping(own, Away())
+    for _ in range(2 * breaker.FAILURES):
+        (answer,) = asked(model, beside)
+        assert degraded(answer) == {NO_PROFILES, FROM_SNAPSHOT}
+        assert of_relations(answer) > 0
+    model.close()
+
+
+def test_a_durable_store_that_cannot_be_opened_is_one_that_is_away(own):
+    beside = item_of(own)
+    own.redis.process.kill()
+
+    def opens(_: Path) -> MemoryRelations:
+        raise Unavailable("SQLite does not open it")
+
+    model = Candidates(Shops(own.catalogues, own.redis.address, opens), SCENARIOS)
+    assert degraded(asked(model, beside)[0]) == {NO_PROFILES, FROM_SNAPSHOT}
+    model.close()
+
+
+def test_each_tenant_has_the_catalogue_that_it_owns_and_no_other(own):
+    with ExitStack() as closing:
+        hot = RedisFeatures(own.redis.address, deadline_s=30)
+        closing.callback(hot.close)
+        acme = CatalogueFolder.of(own.catalogues, "acme")
+        generate(acme, hot, Order(200, seed=3, related=20))
+        model = shopping(own)
+        closing.callback(model.close)
+        rows = [row(USER, tenant=tenant) for tenant in ("default", "acme", "nobody", "acme", "default")]
+        answers = model.predict(rows)
+        alone = {tenant: shopping(own).predict([row(USER, tenant=tenant)])[0] for tenant in ("default", "acme")}
+        assert said(answers[0]) == said(answers[4]) == said(alone["default"])
+        assert said(answers[1]) == said(answers[3]) == said(alone["acme"])
+        assert said(answers[0]) != said(answers[1])
+        assert (len(answers[2]["masters"]), degraded(answers[2])) == (0, {"catalogue: none is imported"})
+        here, there = IdIndex.open(own.catalogue.ids), IdIndex.open(acme.ids)
+        foreign = here.uuids(Kind.MASTERS, answers[0]["masters"])
+        assert set(there.look_up(Kind.MASTERS, foreign).tolist()) == {2**32 - 1}

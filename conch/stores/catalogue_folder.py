@@ -80,10 +80,11 @@ class CatalogueFolder:
         return self.path / "rollups.duckdb"
 
     @contextlib.contextmanager
-    def lease(self) -> Iterator[None]:
-        """The right to publish ids, records and snapshots; it ends with the process that holds it. Raises Leased."""
+    def lease(self, name: str = "lease") -> Iterator[None]:
+        """The right to publish ids, records and snapshots, or what another name stands for; it ends with the process
+        that holds it. Raises Leased."""
         self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / "lease", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -33,6 +33,9 @@ CONNECTIVITY = 32
 EXPANSION = 128
 """Nodes looked at, at least, when one is added or searched for."""
 
+SMALL, PART = 5_000, 20
+"""An index of so many masters, or of so many times those that are asked for, is searched exactly."""
+
 SPARE = 16
 """Asked for beyond k: an index is older than what has been taken out of the catalogue since."""
 
@@ -99,7 +102,9 @@ class Meanings:
         return None if found is None else np.asarray(found, np.float32).reshape(-1)
 
     def _search(self, vectors: F4, k: int, asked: int, wanted: Bools, threads: int) -> list[Near]:
-        found = self._index.search(vectors, min(asked, self.about.count), threads=threads)
+        # Of a small index, or a large part of one, looking at all is quicker than finding a way through, and misses none.
+        exact = self.about.count <= max(SMALL, PART * asked)
+        found = self._index.search(vectors, min(asked, self.about.count), threads=threads, exact=exact)
         # Of one row usearch answers as of none.
         rows = [found] if len(vectors) == 1 else [found[row] for row in range(len(vectors))]
         return [_near(row.keys, row.distances, k, wanted) for row in rows]

@@ -19,6 +19,7 @@ from conch.cli.listen import listen
 from conch.cli.models import list_models
 from conch.cli.naming import alias, sign
 from conch.cli.publish import publish, rollback
+from conch.cli.relations import relations_app
 from conch.cli.speak import speak
 from conch.cli.status import status
 from conch.cli.transcribe import transcribe
@@ -41,6 +42,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
 app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(relations_app, name="relations")
 
 for command in (
     up,

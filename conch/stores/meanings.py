@@ -102,7 +102,7 @@ class Meanings:
         return None if found is None else np.asarray(found, np.float32).reshape(-1)
 
     def _search(self, vectors: F4, k: int, asked: int, wanted: Bools, threads: int) -> list[Near]:
-        # Of a small index, or a large part of one, looking at all is quicker than finding a way through, and misses none.
+        # Looking at all of a small index, or for a large part of one, is quicker than a way through, and misses none.
         exact = self.about.count <= max(SMALL, PART * asked)
         found = self._index.search(vectors, min(asked, self.about.count), threads=threads, exact=exact)
         # Of one row usearch answers as of none.

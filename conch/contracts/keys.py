@@ -5,6 +5,7 @@ stands pk:{K}, braces and all, the same facts packed (contracts/features.py): th
 live in one slot of a cluster and one script writes both.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,10 @@ ADDRESS_VARIABLE = "CONCH_REDIS_ADDRESS"
 
 CATALOGUES_VARIABLE = "CONCH_CATALOGUES"
 """Folder of the catalogues in the environment of models, one folder each; absent where there is none."""
+
+CQL_VARIABLE = "CONCH_CQL"
+"""host:port,host:port of nodes of ScyllaDB or Cassandra; absent where relations are kept in a file. What else there is
+to say of them: conch/stores/durable.py."""
 
 AUDIO_QUOTA_KEEP_S = 2 * 86_400
 """A day's use can still be looked at on the day after."""
@@ -31,6 +36,8 @@ DEFAULT_CATALOGUE = "default"
 
 FEATURES_CHANGED = "features:changed"
 """Channel: documented keys that another program wrote, one a message, to be packed again."""
+
+FEATURES_PACKED = "features:packed"
 
 PROMOS_CHANGED = "promos:changed"
 """Channel: pids whose promo changed, one a message."""
@@ -50,6 +57,8 @@ FAMILIES = (
 """Of documented keys that have a packed form."""
 
 _ID = re.compile(r"[^{}\s]{1,200}")
+
+_KEYSPACE = re.compile(r"[a-z0-9_]{1,42}")
 
 PACKED_TTL = 3
 """Of the documented key's; jitter is added, so that a night's import does not expire at once."""
@@ -106,6 +115,17 @@ class CatalogueKeys:
         return self._key("promo", pid)
 
     @property
+    def keyspace(self) -> str:
+        """In CQL: a tenant's name may be longer than a keyspace's and have hyphens; such a one is told by its hash."""
+        if self.catalogue == DEFAULT_CATALOGUE:
+            return "conch"
+        if _KEYSPACE.fullmatch(self.catalogue):
+            return f"conch_{self.catalogue}"
+        digest = hashlib.sha256(self.catalogue.encode()).hexdigest()[:12]
+        # No tenant's name begins with an underscore: this one is nobody else's.
+        return f"conch__{self.catalogue.replace('-', '_')[:28]}_{digest}"
+
+    @property
     def active_masters(self) -> str:
         """Sorted set: master → epoch ms of its last interaction."""
         return self._prefixed("masters:active")
@@ -124,6 +144,12 @@ class CatalogueKeys:
         return self._prefixed(FEATURES_CHANGED)
 
     @property
+    def features_packed(self) -> str:
+        """Channel: documented keys whose packed form has just been written anew, one a message; who remembers one
+        forgets it."""
+        return self._prefixed(FEATURES_PACKED)
+
+    @property
     def promos_changed(self) -> str:
         return self._prefixed(PROMOS_CHANGED)
 
@@ -136,6 +162,10 @@ class CatalogueKeys:
         family = next((family for family in FAMILIES if name.startswith(f"{family}:")), "")
         entity = name.removeprefix(f"{family}:")
         return (family, entity) if family and _ID.fullmatch(entity) else None
+
+    def pattern(self, family: str) -> str:
+        """A glob of all keys of one of FAMILIES."""
+        return self._prefixed(f"{family}:*")
 
     def of_user(self, user: str) -> tuple[str, ...]:
         """Every key that knows this user: what erasure clears."""

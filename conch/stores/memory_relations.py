@@ -1,9 +1,10 @@
 """Durable relations of one process, for tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
-from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
+from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations, Table
+from conch.stores.rows import typed
 from conch.stores.stamps import is_newer
 
 
@@ -22,6 +23,20 @@ class MemoryRelations(Relations):
         for row in rows:
             if not is_newer(self.rows.get(row.key), row.blob):
                 self.rows[row.key] = row.blob
+
+    def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
+        for row in rows:
+            key, *values = typed(table, row)
+            match table:
+                case Table.SEMANTIC:
+                    self._semantic[key] = SemanticRelations(*values)
+                case Table.OFFERS:
+                    self._offers[key] = Offers(*values)
+                case Table.CO_VIEW:
+                    (self._co_view[key],) = values
+                case Table.RELATED_CATEGORIES:
+                    (self._related[key],) = values
+        self.rows.update((row.key, row.blob) for row in packed)
 
     def semantic(self, master: UUID) -> SemanticRelations | None:
         return self._semantic.get(master)

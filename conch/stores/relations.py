@@ -7,11 +7,21 @@
 All pass tests/stores/test_relations.py, CQL against a real node in tests/services.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+
+class Table(StrEnum):
+    """A documented one."""
+
+    SEMANTIC = "master_semantic_relations"
+    CO_VIEW = "category_co_view_relations"
+    RELATED_CATEGORIES = "category_relations"
+    OFFERS = "master_to_pids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,10 @@ class Relations(Protocol):
 
     def write(self, rows: Sequence[PackedRow]) -> None:
         """A row with a newer stamp stays."""
+        ...
+
+    def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
+        """Many, whatever stands there: a row's columns in the table's order as texts, maps and lists as JSON."""
         ...
 
     def semantic(self, master: UUID) -> SemanticRelations | None: ...

@@ -8,13 +8,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 from conch.contracts.errors import Unavailable
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
+from conch.stores.relations import Table as Table
 from conch.stores.stamps import is_newer
 
 DEADLINE_S = 1.0
@@ -36,15 +36,6 @@ CREATE TABLE IF NOT EXISTS packed_features (key TEXT PRIMARY KEY, blob BLOB NOT 
 """
 
 Result = TypeVar("Result")
-
-
-class Table(StrEnum):
-    """A documented one."""
-
-    SEMANTIC = "master_semantic_relations"
-    CO_VIEW = "category_co_view_relations"
-    RELATED_CATEGORIES = "category_relations"
-    OFFERS = "master_to_pids"
 
 
 class SqliteRelations(Relations):
@@ -77,7 +68,7 @@ class SqliteRelations(Relations):
         self._transact(lambda database: [_put_packed(database, row) for row in rows])
 
     def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
-        """Many in one transaction, whatever stands there: rows as the table keeps them, best in order of their keys."""
+        """In one transaction; best in order of their keys."""
 
         def put(database: sqlite3.Connection) -> None:
             columns = len(database.execute(f"SELECT * FROM {table} LIMIT 0").description)

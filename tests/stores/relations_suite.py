@@ -1,12 +1,15 @@
 """What every store of durable relations does; test_relations.py runs it here, tests/services against a real node."""
 
+import json
+import time
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import numpy as np
+import pytest
 
 from conch.contracts.features import Family, Packed, Stamp, pack
-from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
+from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations, Table
 
 MADE = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 OLD, NEW = Stamp(1, 100, 0), Stamp(1, 200, 0)
@@ -52,10 +55,52 @@ class RelationsSuite:
         assert relations.semantic(master) == new
         assert list(relations.read(["k"])) == [blob(1, stamp=NEW)]
 
-    def test_an_equal_stamp_overwrites_so_that_a_repeated_write_ends_the_same(self, relations: Relations):
-        relations.write([PackedRow("k", blob(1, stamp=NEW))])
-        relations.write([PackedRow("k", blob(2, stamp=NEW)), PackedRow("l", blob(3))])
-        assert list(relations.read(["k", "l"])) == [blob(2, stamp=NEW), blob(3)]
+    @pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)], ids=["smaller first", "larger first"])
+    def test_an_equal_stamp_overwrites_so_that_a_repeated_write_ends_the_same(
+        self, relations: Relations, first: int, second: int
+    ):
+        relations.write([PackedRow("k", blob(first, stamp=NEW))])
+        relations.write([PackedRow("k", blob(second, stamp=NEW)), PackedRow("l", blob(3))])
+        assert list(relations.read(["k", "l"])) == [blob(second, stamp=NEW), blob(3)]
+
+    def test_of_two_writes_of_one_stamp_no_part_of_the_first_is_left(self, relations: Relations):
+        relations.put_co_view("shoes", {"socks": 0.75}, PackedRow("k", blob(2, stamp=NEW)))
+        relations.put_co_view("shoes", {"laces": 0.25}, PackedRow("k", blob(1, stamp=NEW)))
+        assert dict(relations.co_view("shoes")) == {"laces": 0.25}
+        assert list(relations.read(["k"])) == [blob(1, stamp=NEW)]
+
+    def test_a_later_epoch_outweighs_a_later_window(self, relations: Relations):
+        rebuilt = Stamp(NEW.epoch + 1, OLD.window_end_ms)
+        relations.put_co_view("shoes", {"socks": 0.75}, PackedRow("k", blob(1, stamp=NEW)))
+        relations.put_co_view("shoes", {"laces": 0.25}, PackedRow("k", blob(2, stamp=rebuilt)))
+        relations.put_co_view("shoes", {"hats": 0.5}, PackedRow("k", blob(3, stamp=NEW)))
+        assert dict(relations.co_view("shoes")) == {"laces": 0.25}
+        assert list(relations.read(["k"])) == [blob(2, stamp=rebuilt)]
+
+    def test_of_one_key_that_comes_twice_the_newer_stands(self, relations: Relations):
+        relations.write([PackedRow("k", blob(1, stamp=NEW)), PackedRow("k", blob(2, stamp=OLD))])
+        assert list(relations.read(["k"])) == [blob(1, stamp=NEW)]
+
+    def test_a_whole_catalogue_is_loaded_whatever_stands_there_and_newer_writes_follow(self, relations: Relations):
+        master, pid = uuid4(), uuid4()
+        later = Stamp(1, time.time_ns() // 1_000_000 + 60_000)
+        relations.put_offers(master, Offers([], {}), PackedRow("k", blob(1, stamp=NEW)))
+        row = (str(master), json.dumps([str(pid)]), json.dumps({str(pid): "9.99:s:4.5"}))
+        relations.load(Table.OFFERS, [row], [PackedRow("k", blob(2))])
+        assert relations.offers(master) == Offers([pid], {pid: "9.99:s:4.5"})
+        assert list(relations.read(["k"])) == [blob(2)]
+        relations.put_offers(master, Offers([pid], {}), PackedRow("k", blob(3, stamp=later)))
+        assert relations.offers(master) == Offers([pid], {})
+
+    def test_rows_of_every_table_are_loaded(self, relations: Relations):
+        master, other = uuid4(), uuid4()
+        row = (str(master), json.dumps({str(other): 0.5}), MADE.isoformat(), "embedding:1")
+        relations.load(Table.SEMANTIC, [row], [])
+        relations.load(Table.CO_VIEW, [("shoes", '{"socks": 0.75}')], [])
+        relations.load(Table.RELATED_CATEGORIES, [("shoes", '{"laces": 0.25}')], [])
+        assert relations.semantic(master) == semantic(other)
+        assert dict(relations.co_view("shoes")) == {"socks": 0.75}
+        assert dict(relations.related_categories("shoes")) == {"laces": 0.25}
 
     def test_many_keys_are_read_at_once_and_in_order(self, relations: Relations):
         relations.write([PackedRow(f"k:{number}", blob(number)) for number in range(0, 1_200, 2)])

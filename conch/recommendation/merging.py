@@ -13,6 +13,7 @@ says the same with dicts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -27,9 +28,8 @@ F8 = npt.NDArray[np.float64]
 _FREE = np.uint32(NO_REASON)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A list that speaks for masters."""
+class Ranked(NamedTuple):
+    """A list that speaks for masters. A request has fifty: a dataclass takes a microsecond to make, this a quarter."""
 
     masters: U4
     scores: F4
@@ -63,16 +63,17 @@ def merge(lists: Sequence[Ranked], excluded: U4, most: int) -> Pool:
     spoken = [ranked for ranked in lists if len(ranked.masters) and ranked.weight > 0]
     if not spoken:
         return Pool(_NONE, np.zeros(0, np.float32), _NONE, np.zeros((0, _WIDTH), np.float32), _NONE)
+    masters, scores, sources, bits, weights, reasons = zip(*spoken, strict=True)
     starts = np.zeros(len(spoken) + 1, np.int64)
-    np.cumsum([len(ranked.masters) for ranked in spoken], out=starts[1:])
+    np.cumsum([len(some) for some in masters], out=starts[1:])
     words, merged = _merge(
-        np.concatenate([ranked.masters for ranked in spoken]),
-        np.concatenate([ranked.scores for ranked in spoken]),
+        np.concatenate(masters),
+        np.concatenate(scores),
         starts,
-        np.array([ranked.weight for ranked in spoken], np.float64),
-        np.array([ranked.source for ranked in spoken], np.int64),
-        np.array([ranked.bits for ranked in spoken], np.uint32),
-        np.array([ranked.reason for ranked in spoken], np.uint32),
+        np.array(weights, np.float64),
+        np.array(sources, np.int64),
+        np.array(bits, np.uint32),
+        np.array(reasons, np.uint32),
         float(sum(ranked.weight for ranked in lists)),
         excluded,
     )

@@ -103,13 +103,10 @@ def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranki
         np.float64(ranking.flash_bonus), ranking.sponsored, now_ms,
     )  # fmt: skip
     pids, rules, prices, ratings, changes, adjustments, sponsored, bids, states, ignored = best
-    order = _by_rank(rules[:, 0], prices[:, 0], ratings[:, 0], pids[:, 0], states == _IN)
-    bidding = order[:0]
-    if ranking.sponsored and ranking.sponsored_slots:
-        bidding = _by_rank(sponsored, prices[:, 1], ratings[:, 1], pids[:, 1], (states == _IN) & (sponsored >= 0))
     taken, slots, dropped = _within_caps(
-        order, bidding, fixed(masters), pids, offers.sellers, offers.brands, offers.categories,
-        ranking.seller_cap, ranking.brand_cap, ranking.category_cap, ranking.sponsored_slots, k,
+        fixed(masters), pids, rules, prices, ratings, sponsored, states, offers.sellers, offers.brands,
+        offers.categories, ranking.seller_cap, ranking.brand_cap, ranking.category_cap,
+        ranking.sponsored_slots if ranking.sponsored else 0, k,
     )  # fmt: skip
     dropped[_OUT_OF_STOCK] += np.count_nonzero(states == _SOLD_OUT)
     dropped[_NO_OFFER] += np.count_nonzero(states == _WITHOUT)
@@ -126,14 +123,6 @@ def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranki
 
 _IN, _SOLD_OUT, _WITHOUT = 0, 1, 2
 _OUT_OF_STOCK, _NO_OFFER, _SELLER, _BRAND, _CATEGORY, _BEYOND = range(len(DROPPED))
-
-
-def _by_rank(
-    scores: npt.NDArray[np.float64], prices: F4, ratings: F4, pids: U4, kept: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    order = np.lexsort((pids, -ratings, prices, -scores))
-    best: npt.NDArray[np.int64] = order[kept[order]]
-    return best
 
 
 _BOOSTED, _FLASH, _EXPIRED = np.uint32(Change.BOOSTED), np.uint32(Change.FLASH_SALE), np.uint32(Change.EXPIRED)
@@ -245,27 +234,60 @@ def _best_offers(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _is_before(one, other, kind, rules, prices, ratings, sponsored, pids):  # type: ignore[no-untyped-def]
+    """Whether the place `one` ranks before the place `other`."""
+    score = rules[one, 0] if kind == 0 else sponsored[one]
+    other_score = rules[other, 0] if kind == 0 else sponsored[other]
+    return _comes_first(
+        score, prices[one, kind], ratings[one, kind], pids[one, kind],
+        other_score, prices[other, kind], ratings[other, kind], pids[other, kind],
+    )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _sift(heap, at, size, kind, rules, prices, ratings, sponsored, pids):  # type: ignore[no-untyped-def]
+    while True:
+        best = at
+        for child in range(2 * at + 1, min(2 * at + 3, size)):
+            if _is_before(heap[child], heap[best], kind, rules, prices, ratings, sponsored, pids):
+                best = child
+        if best == at:
+            return
+        heap[at], heap[best] = heap[best], heap[at]
+        at = best
+
+
+@numba.njit(cache=True)
 def _within_caps(  # type: ignore[no-untyped-def]
-    order, bidding, masters, pids, sellers, brands, categories, seller_cap, brand_cap, category_cap, slots, k
-):
-    """Places that are taken, in order, and which of them are sponsored slots."""
-    taken, sponsored = np.empty(min(k, len(order)), np.int64), np.zeros(min(k, len(order)), np.bool_)
+    masters, pids, rules, prices, ratings, sponsored, states, sellers, brands, categories,
+    seller_cap, brand_cap, category_cap, slots, k,
+):  # fmt: skip
+    """Places that are taken, in order, and which of them are sponsored slots.
+
+    A heap gives them the best first: the thousandth is never sorted where fifty are wanted.
+    """
+    inside = np.count_nonzero(states == _IN)
+    taken, in_slot = np.empty(min(k, inside), np.int64), np.zeros(min(k, inside), np.bool_)
     used = np.zeros(len(masters), np.bool_)
+    heap = np.empty(inside, np.int64)
     dropped = np.zeros(6, np.int32)
     of_sellers, of_brands, of_categories = _counter(k), _counter(k), _counter(k)
     count = 0
     for turn in range(2):
         kind = 1 - turn
         most = min(slots, len(taken)) if kind == 1 else len(taken)
-        candidates = bidding if kind == 1 else order
-        for place in candidates:
-            if used[place]:
-                continue
-            if count >= most:
-                if kind == 1:
-                    break
-                dropped[_BEYOND] += 1
-                continue
+        size = 0
+        for place in range(len(masters)):
+            if states[place] == _IN and not used[place] and (kind == 0 or (slots > 0 and sponsored[place] >= 0)):
+                heap[size] = place
+                size += 1
+        for at in range(size // 2 - 1, -1, -1):
+            _sift(heap, at, size, kind, rules, prices, ratings, sponsored, pids)
+        while size and count < most:
+            place = heap[0]
+            size -= 1
+            heap[0] = heap[size]
+            _sift(heap, 0, size, kind, rules, prices, ratings, sponsored, pids)
             master = masters[place]
             seller = sellers[pids[place, kind]]
             brand, category = brands[master], categories[master]
@@ -277,12 +299,13 @@ def _within_caps(  # type: ignore[no-untyped-def]
                 dropped[_CATEGORY] += kind == 0
             else:
                 used[place] = True
-                taken[count], sponsored[count] = place, kind == 1
+                taken[count], in_slot[count] = place, kind == 1
                 count += 1
                 _add(of_sellers, seller)
                 _add(of_brands, brand)
                 _add(of_categories, category)
-    return taken[:count], sponsored[:count], dropped
+        dropped[_BEYOND] += size if kind == 0 else 0
+    return taken[:count], in_slot[:count], dropped
 
 
 @numba.njit(cache=True)

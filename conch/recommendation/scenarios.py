@@ -111,8 +111,19 @@ class Scenarios:
     def default_widget(self) -> str:
         return next(iter(self.widgets))
 
+    @cached_property
+    def _made(self) -> dict[tuple[str, str], Scenario]:
+        """As many as there are widgets and variants: what is none of ours is never kept."""
+        return {}
+
     def scenario(self, widget: str = "", variant: str = "") -> Scenario:
         """Raises NotFound for a widget or a variant that is none of ours."""
+        made = self._made.get((widget, variant))
+        if made is None:
+            made = self._made[widget, variant] = self._make(widget, variant)
+        return made
+
+    def _make(self, widget: str, variant: str) -> Scenario:
         name = widget or self.default_widget
         if name not in self.widgets:
             raise NotFound(f"widget {name[:80]!r} is none of {', '.join(self.widgets)}").about("widget")

@@ -16,6 +16,8 @@ BEST_SELLERS = "best_sellers"
 
 SEMANTIC, CATEGORY, CO_VIEW, POPULAR = range(len(SOURCES))
 
+_LIKED, _CO_VIEWED, _STALE = int(Source.CATEGORY_LIKED), int(Source.CO_VIEW), int(Source.STALE)
+
 
 @dataclass(frozen=True, slots=True)
 class Related:
@@ -47,7 +49,7 @@ class Answer:
 def candidates(interests: Interests, known: Known, catalogue: Catalogue, mix: Mix, excluded: U4, most: int) -> Answer:
     """At most `most`. A request about nothing that we know gets what sells best, and says so."""
     lists = [*_semantic(interests, known, mix), *_co_view(interests, known, mix)]
-    personal = bool(lists) or any(Source.CATEGORY_LIKED in category.bits for category in interests.categories)
+    personal = bool(lists) or any(category.bits & _LIKED for category in interests.categories)
     lists += _best_sellers(interests.categories, catalogue, mix)
     pool = merge(lists, excluded, most)
     if len(pool):
@@ -81,8 +83,7 @@ def _of_masters(interests: Interests, known: Mapping[int, Related], weight: floa
     for master, recency in interests.masters:
         related = known.get(master)
         if related is not None and weight * recency > 0:
-            own = Source.CO_VIEW if source == CO_VIEW else related.source
-            bits = own | (Source.STALE if related.stale else Source(0))
+            bits = (_CO_VIEWED if source == CO_VIEW else int(related.source)) | (_STALE if related.stale else 0)
             lists.append(Ranked(related.masters, related.scores, source, bits, weight * recency, master))
     return lists
 

@@ -219,7 +219,9 @@ def _segments(folder: Path, kind: Kind) -> list[_Segment]:
         path = folder / f"{kind}-{number}"
         if not Path(f"{path}.uuids.npy").exists():
             return segments
-        uuids, high, order = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("uuids", "high", "order"))
+        # As plain arrays, whose slices do not remember the file, in half the time.
+        parts = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("uuids", "high", "order"))
+        uuids, high, order = map(np.asarray, parts)
         texts = json.loads(Path(f"{path}.texts.json").read_text(encoding="utf-8")) if kind in TEXTS else ()
         if not len(uuids) == len(high) == len(order) or (kind in TEXTS and len(texts) != len(uuids)):
             raise Internal(f"{path.name} has {len(uuids)} ids, {len(high)} sorted, {len(texts)} texts")

@@ -13,7 +13,8 @@ class SnapshotCatalogue:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._columns = snapshot.plain
-        # By category and by kind: a category is asked for thousands of times between two snapshots.
+        # By category, and by kind: a category is asked for thousands of times between two snapshots.
+        self._best: dict[int, tuple[U4, F4]] = {}
         self._seen_with: dict[tuple[int, bool], Sequence[tuple[int, float]]] = {}
 
     def category_of(self, master: int) -> int:
@@ -34,12 +35,17 @@ class SnapshotCatalogue:
         return self._seen_with[key]
 
     def best_sellers(self, category: int) -> tuple[U4, F4]:
-        columns = self._columns
-        pids, scores = self._row(columns.best_starts, category, columns.best_pids, columns.best_scores)
-        return self._masters(pids), scores
+        if category not in self._best:
+            self._best[category] = self._best_sellers(category)
+        return self._best[category]
 
     def popular(self) -> tuple[U4, F4]:
         return self._masters(self._columns.popular_pids), self._columns.popular_scores
+
+    def _best_sellers(self, category: int) -> tuple[U4, F4]:
+        columns = self._columns
+        pids, scores = self._row(columns.best_starts, category, columns.best_pids, columns.best_scores)
+        return self._masters(pids), scores
 
     def _together(self, category: int, live: bool) -> Sequence[tuple[int, float]]:
         columns = self._columns

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound
 from conch.rollout.adoption import adopt
+from conch.rollout.bytecode import write_bytecode
 from conch.rollout.checks import check, read_config
 from conch.rollout.companions import check_companions, check_unused
 from conch.rollout.durable import move_folder
@@ -199,6 +200,7 @@ class Publisher:
     def _place(self, staged: StagedVersion) -> None:
         own = self._folders.configs(staged.model, staged.version)
         self._folders.remove(own)
+        write_bytecode(staged.data)
         move_folder(staged.own, own)
         move_folder(staged.data, self._folders.version(staged.model, staged.version))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from conch.contracts.errors import Internal, NotFound
+from conch.rollout.bytecode import write_bytecode
 from conch.rollout.folders import Folders
 from conch.rollout.restoring import forget_unfinished, restore
 
@@ -101,6 +102,8 @@ def fill_live(repository: Path, live: Path) -> list[str]:
         names.add(folder.name)
     folders = Folders(live.parent)
     names |= set(restore(folders, staged / MODELS, _link_or_copy))
+    for version in (staged / MODELS).glob("*/[1-9]*"):
+        write_bytecode(version)
     if live.is_dir():
         live.rename(old)
     staged.rename(live)

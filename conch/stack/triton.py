@@ -107,7 +107,7 @@ class TritonInstallation:
             **base,
             "LD_LIBRARY_PATH": os.pathsep.join(part for part in libraries if part),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", "")]),
-            # A __pycache__ in a version folder looks like a change of the repository.
+            # The stubs do not heed it; see conch/rollout/bytecode.py.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

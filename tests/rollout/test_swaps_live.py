@@ -19,7 +19,9 @@ from conch.rollout.manifest import CHECKSUMS, FileManifest
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.refusals import RefusedVersion
 from conch.rollout.server import TritonServer
+from conch.stack.processes import ProcessMark
 from conch.stack.serving import Server, serving
+from conch.stack.stubs import stubs_of
 
 SHIPPED = Path(__file__).parents[2] / "model_repository/intent/1"
 
@@ -32,6 +34,12 @@ class Served:
     @property
     def triton(self) -> TritonServer:
         return TritonServer(self.server.http, self.server.grpc)
+
+    def processes(self, version: int) -> set[int]:
+        """Stubs of that version of intent."""
+        marks = stubs_of(ProcessMark.of_child(self.server.process.pid))
+        at = f"live/models/intent/{version}/model.py"
+        return {mark.pid for mark in marks if at in Path(f"/proc/{mark.pid}/cmdline").read_text()}
 
     @property
     def publisher(self) -> Publisher:
@@ -97,6 +105,14 @@ async def steady_load(server: Server, callers: int = 2) -> AsyncIterator[Traffic
         yield traffic
         stop.set()
         await asyncio.gather(*tasks)
+
+
+async def test_a_promotion_starts_the_new_version_and_leaves_the_old_one_running(served, version):
+    record = await served.publisher.publish(Publication("intent", version("first")))
+    before = served.processes(record.champion)
+    record = await served.publisher.publish(Publication("intent", version("second")))
+    assert before
+    assert served.processes(record.before[-1]) == before
 
 
 async def test_ten_swaps_under_load_cost_no_request(served, version):

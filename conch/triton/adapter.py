@@ -16,6 +16,7 @@ from conch.contracts.identity import ANONYMOUS, Identity
 from conch.contracts.keys import ADDRESS_VARIABLE
 from conch.contracts.refusals import kind_of, refusal_of
 from conch.contracts.retry_after import with_retry_after
+from conch.contracts.specs import EXAMPLE_PARAMETER
 from conch.models.base import Arrays, Model, ModelContext, RaggedModel, StackedModel, StreamingModel
 from conch.stores.quota import Quota
 from conch.tracing import ENDPOINT_VARIABLE, spans_to
@@ -25,6 +26,7 @@ from conch.triton.identity import read_identity
 from conch.triton.metering import Meter
 from conch.triton.sending import Sending
 from conch.triton.tensors import from_triton, refuse_numpy, to_triton
+from conch.triton.warming import warm
 from conch.triton.watch import Moment, Watch, asked_by
 
 
@@ -40,13 +42,15 @@ class TritonModel:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
         config = json.loads(args["model_config"])
         self._batched = int(config.get("max_batch_size", 0)) > 0
+        self._counts = Counts(self._name, args["model_version"])
         try:
             refuse_numpy(np.__version__)
             _refuse_another_policy(self.model_class, config)
-            self._model = self.model_class.load(_context(args, config))
+            self._model = self.model_class.load(_context(args, config, self._counts))
         except ConchError as error:
             raise pb_utils.TritonModelException(f"model {self._name}: {error.message}") from error
-        self._counts = Counts(self._name, args["model_version"])
+        example = config.get("parameters", {}).get(EXAMPLE_PARAMETER, {}).get("string_value", "")
+        warm(self._model, self.model_class.spec, example)
         self._meter = Meter(_quota(self.model_class), self._counts.uncounted)
         spans = spans_to(os.environ.get(ENDPOINT_VARIABLE, ""), "conch-models")
         audio_ms = self.model_class.audio_ms if self.model_class.counts_audio else None
@@ -199,11 +203,12 @@ def _refuse_another_policy(model_class: type[Model], config: dict[str, Any]) -> 
         raise Internal(f"decoupled of config.pbtxt is {found}, {model_class.__name__} wants {not found}")
 
 
-def _context(args: dict[str, str], config: dict[str, Any]) -> ModelContext:
+def _context(args: dict[str, str], config: dict[str, Any], counts: Counts) -> ModelContext:
     return ModelContext(
         folder=Path(args["model_repository"]) / args["model_version"],
         parameters={name: value["string_value"] for name, value in config.get("parameters", {}).items()},
         device="gpu" if args["model_instance_kind"] == "GPU" else "cpu",
         device_id=int(args["model_instance_device_id"]),
         version=args["model_version"],
+        count=counts.add,
     )

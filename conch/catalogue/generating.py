@@ -20,15 +20,16 @@ from conch.catalogue.writes import Numbers, Writer
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.keys import DEFAULT_CATALOGUE
 from conch.contracts.provenance import NO_REASON
+from conch.features.promo_book import PromoBookWriter
 from conch.features.snapshots import SnapshotWriter
 from conch.features.wares import columns_of
 from conch.stores import generations
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.duckdb_rollups import DuckDbRollups
+from conch.stores.durable import new_relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdWriter, Kind
 from conch.stores.redis_features import RedisFeatures
-from conch.stores.sqlite_relations import SqliteRelations
 
 BULK_DEADLINE_S = 30.0
 """Of a pipeline of hundreds of writes."""
@@ -72,12 +73,13 @@ def generate(
         writer = _numbered(ids, folder, made)
         progress("records")
         _record(records, made, writer)
-        with closing(SqliteRelations(folder.relations, deadline_s=BULK_DEADLINE_S)) as durable:
+        with closing(new_relations_of(folder, deadline_s=BULK_DEADLINE_S)) as durable:
             related = Stocking(made, writer, hot, durable, folder.rollups, progress).stock(order)
             progress("snapshot")
             rollups = partial(DuckDbRollups, folder.rollups)
             columns = columns_of(records.wares(ids.publish()))
             SnapshotWriter(folder, hot, durable, rollups, lambda: made.now_ms).write(columns)
+            PromoBookWriter(folder, hot).write()
     return Report(
         masters=order.masters,
         pids=len(made.goods.pids),

@@ -23,13 +23,14 @@ from conch.catalogue.staging import Staging
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.provenance import NO_REASON
+from conch.features.promo_book import PromoBookWriter
 from conch.features.snapshots import SnapshotWriter
 from conch.features.wares import columns_of
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.duckdb_rollups import DuckDbRollups
+from conch.stores.durable import new_relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdWriter, Kind
-from conch.stores.sqlite_relations import SqliteRelations
 
 AT_ONCE = 5_000
 """Rows."""
@@ -202,12 +203,13 @@ def _take_over(
         now_ms=now_ms,
     )
     report.masters, report.new_masters, report.categories = len(changed), len(new), len(keys)
-    with closing(SqliteRelations(folder.relations, deadline_s=BULK_DEADLINE_S)) as durable:
+    with closing(new_relations_of(folder, deadline_s=BULK_DEADLINE_S)) as durable:
         progress("offers")
         Offering(folder, index, records, hot, durable, now_ms).offer(changed, new)
         progress("snapshot")
         rollups = partial(DuckDbRollups, folder.rollups)
         SnapshotWriter(folder, hot, durable, rollups, lambda: now_ms).write(columns_of(records.wares(index)))
+        PromoBookWriter(folder, hot).write()
 
 
 def _shelves(records: Records) -> Shelves:

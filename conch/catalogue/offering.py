@@ -13,8 +13,7 @@ from conch.features.packing import NO_PACKED
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import Hash, HotFeatures, SortedSet, Write
 from conch.stores.ids import IdIndex, Kind
-from conch.stores.relations import PackedRow
-from conch.stores.sqlite_relations import SqliteRelations, Table
+from conch.stores.relations import PackedRow, Relations, Table
 
 HOT = 100_000
 """Masters of a catalogue that all stand in Redis, new ones as seen just now; of a larger one those that are active."""
@@ -32,7 +31,7 @@ class Offering:
         ids: IdIndex,
         records: Records,
         hot: HotFeatures,
-        durable: SqliteRelations,
+        durable: Relations,
         now_ms: int,
     ) -> None:
         self._keys, self._ids, self._records = folder.keys, ids, records

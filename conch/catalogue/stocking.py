@@ -21,10 +21,9 @@ from conch.contracts.provenance import NO_REASON
 from conch.features.packing import NO_PACKED
 from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.features import HotFeatures, SortedSet, Write
-from conch.stores.relations import PackedRow
+from conch.stores.relations import PackedRow, Relations, Table
 from conch.stores.rollups import ALL, Sale
 from conch.stores.snapshot import U4
-from conch.stores.sqlite_relations import SqliteRelations, Table
 
 PANE_MS = 300_000
 
@@ -46,7 +45,7 @@ class Stocking:
         made: Made,
         writer: Writer,
         hot: HotFeatures,
-        durable: SqliteRelations,
+        durable: Relations,
         rollups: Path,
         progress: Callable[[str], None],
     ) -> None:

@@ -13,6 +13,7 @@ from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.edge import edge_app
 from conch.cli.embed import embed
+from conch.cli.features import features_app
 from conch.cli.history import history
 from conch.cli.keys import keys_app
 from conch.cli.listen import listen
@@ -42,6 +43,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(edge_app, name="edge")
 app.add_typer(devices_app, name="devices")
 app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(features_app, name="features")
 app.add_typer(relations_app, name="relations")
 
 for command in (

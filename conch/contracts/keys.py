@@ -150,6 +150,12 @@ class CatalogueKeys:
         return self._prefixed(FEATURES_PACKED)
 
     @property
+    def relations_wanted(self) -> str:
+        """Channel: masters that were viewed and have no relations, one a message: whoever makes relations may begin
+        with them. Said again each minute or so while they are missing."""
+        return self._prefixed("relations:wanted")
+
+    @property
     def promos_changed(self) -> str:
         return self._prefixed(PROMOS_CHANGED)
 
@@ -162,6 +168,10 @@ class CatalogueKeys:
         family = next((family for family in FAMILIES if name.startswith(f"{family}:")), "")
         entity = name.removeprefix(f"{family}:")
         return (family, entity) if family and _ID.fullmatch(entity) else None
+
+    def full(self, name: str) -> str:
+        """A documented key as it stands in Redis, of what it is called without the catalogue."""
+        return self._prefixed(name)
 
     def pattern(self, family: str) -> str:
         """A glob of all keys of one of FAMILIES."""

@@ -6,14 +6,16 @@ from conch.contracts.errors import InvalidRequest
 from conch.stack.service import Service
 from conch.stack.services.bridge import Bridge
 from conch.stack.services.envoy import Envoy
+from conch.stack.services.features import Features
 from conch.stack.services.gateway import Gateway
+from conch.stack.services.kafka import Kafka
 from conch.stack.services.llm import Llm
 from conch.stack.services.mqtt import Mqtt
 from conch.stack.services.redis import Redis
 from conch.stack.services.rollout import Rollout
 from conch.stack.services.triton import Triton
 
-SERVICES: tuple[type[Service], ...] = (Redis, Triton, Rollout, Envoy, Gateway, Mqtt, Llm, Bridge)
+SERVICES: tuple[type[Service], ...] = (Redis, Kafka, Features, Triton, Rollout, Envoy, Gateway, Mqtt, Llm, Bridge)
 
 
 def chosen(only: Collection[str] = (), besides: Collection[str] = ()) -> list[Service]:

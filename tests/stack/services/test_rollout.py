@@ -4,7 +4,8 @@ import pytest
 
 from conch.stack.processes import ProcessMark
 from conch.stack.service import NotYet, Sick, Site
-from conch.stack.services.rollout import SILENT_S, Rollout
+from conch.stack.heartbeat import SILENT_S
+from conch.stack.services.rollout import Rollout
 from conch.stack.state import StateFolder
 
 

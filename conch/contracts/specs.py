@@ -166,6 +166,7 @@ EMBEDDING = ModelSpec(
     outputs=(
         _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),  # unit length
         _tensor("tokens", DataType.INT32, 1),  # word pieces of the text that were read
+        _tensor("version", DataType.BYTES, 1),  # of the model: vectors of two are not to be compared
     ),
 )
 
@@ -246,6 +247,7 @@ NEAREST = ModelSpec(
     inputs=(
         _tensor("embedding", DataType.FP32, EMBEDDING_WIDTH),
         _optional("k", DataType.INT32, 1),  # 1 to 1,000; absent: 10
+        _optional("vector_version", DataType.BYTES, 1),  # of the embedding that made it; absent: of the only index
     ),
     outputs=(
         _tensor("masters", DataType.UINT32, -1),  # the nearest first
@@ -256,5 +258,5 @@ NEAREST = ModelSpec(
 )
 
 MODELS: dict[str, ModelSpec] = {
-    spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING, CANDIDATES, PROMO_RANKER)
+    spec.name: spec for spec in (WHISPER, VAD, INTENT, PIPER, EMBEDDING, CANDIDATES, PROMO_RANKER, NEAREST)
 }

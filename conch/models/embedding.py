@@ -27,10 +27,11 @@ CALL_COST = 8
 class Embedding(RaggedModel):
     spec = EMBEDDING
 
-    def __init__(self, session: Any, words: WordPiece, call_cost: int) -> None:
+    def __init__(self, session: Any, words: WordPiece, call_cost: int, version: str) -> None:
         self._session = session
         self._words = words
         self._call_cost = call_cost
+        self._version = strings([version])
 
     @classmethod
     def load(cls, context: ModelContext) -> Self:
@@ -38,7 +39,7 @@ class Embedding(RaggedModel):
             context.file("tokenizer.json"), MAX_TOKENS, context.integer("max_characters", MAX_CHARACTERS)
         )
         session = open_session(context.file("model.onnx"), context)
-        model = cls(session, words, context.integer("call_cost", CALL_COST))
+        model = cls(session, words, context.integer("call_cost", CALL_COST), context.version)
         model._warm_up(context.integer("warm_up_rows", 1))
         return model
 
@@ -56,7 +57,7 @@ class Embedding(RaggedModel):
         for batch in pad(sequences, self._call_cost):
             for position, vector in zip(batch.rows, self._embed(batch), strict=True):
                 tokens = np.array([len(sequences[position]) - FRAME], np.int32)
-                answers[owners[position]] = {"embedding": vector, "tokens": tokens}
+                answers[owners[position]] = {"embedding": vector, "tokens": tokens, "version": self._version}
         return answers
 
     def _warm_up(self, rows: int) -> None:

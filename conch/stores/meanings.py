@@ -4,6 +4,8 @@
 
 An index answers vectors of the embedding that it was built with and no others, so each version of the embedding has one
 of its own, and two may stand side by side while one takes the other's place. Readers map the file: instances share it.
+
+usearch has a libstdc++ of its own in its wheel: onnxruntime, loaded after it in the same process, ends with SIGSEGV.
 """
 
 import json

@@ -14,7 +14,16 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from conch.contracts.provenance import SOURCES
-from conch.contracts.specs import CANDIDATES_MOST, MODELS, RANKED_MOST, SPEECH_RATE, UUID_BYTES, VAD_WINDOW, DataType
+from conch.contracts.specs import (
+    CANDIDATES_MOST,
+    EMBEDDING_WIDTH,
+    MODELS,
+    RANKED_MOST,
+    SPEECH_RATE,
+    UUID_BYTES,
+    VAD_WINDOW,
+    DataType,
+)
 from conch.models.candidates import MOST_CHARACTERS, MOST_EXCLUDED
 
 Arrays = dict[str, np.ndarray]
@@ -68,6 +77,7 @@ GOOD: dict[str, Arrays] = {
         "exclude": excluding(3),
         "candidates": number(10),
     },
+    "nearest": {"embedding": np.ones((1, EMBEDDING_WIDTH), np.float32), "k": number(10), "vector_version": text("1")},
     "promo_ranker": ranking(3) | {"widget": text("home"), "k": number(10), "strict": np.array([[True]])},
 }
 """One good request for each model: every bad one differs from it in one tensor."""
@@ -144,6 +154,10 @@ def beyond_a_shop() -> Iterator[Bad]:
     yield Bad("candidates", "too many exclusions", shopper | {"exclude": excluding(MOST_EXCLUDED + 1)})
     for k in (-1, 0, RANKED_MOST + 1, 10**6):
         yield Bad("promo_ranker", f"k {k}", ranked | {"k": number(k)})
+        yield Bad("nearest", f"k {k}", GOOD["nearest"] | {"k": number(k)})
+    yield Bad(
+        "nearest", "a vector of length 0", GOOD["nearest"] | {"embedding": np.zeros((1, EMBEDDING_WIDTH), np.float32)}
+    )
     yield Bad("promo_ranker", "too many masters", ranking(RANKED_MOST + 1))
     yield Bad("promo_ranker", "both kinds of masters", ranked | {"master_uuids": UUIDS})
     yield Bad("promo_ranker", "no masters", {"scores": ranked["scores"]})

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class CqlServers:
     datacenter: str = ""
     """Whose nodes are asked; empty: all of them are."""
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     authorities: Path | None = None
     """PEM, of who signed the nodes' certificates; None: without TLS."""
 

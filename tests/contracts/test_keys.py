@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from conch.contracts.errors import InvalidRequest
@@ -38,3 +40,11 @@ def test_an_id_that_would_move_the_hash_tag_is_refused(identifier):
 def test_erasure_knows_every_key_of_a_user():
     names = set(CatalogueKeys("shop").of_user("U"))
     assert names == {"shop:user:views:U", "shop:user:recent_cats:U", "shop:user:bought:U"}
+
+
+def test_each_catalogue_has_a_keyspace_of_its_own_whose_name_cql_takes():
+    names = ["default", "shop", "a-b", "a_b", "a-_b", "x" * 42, "x" * 63, "x" * 62 + "y", "shop-1"]
+    keyspaces = [CatalogueKeys(name).keyspace for name in names]
+    assert keyspaces[:2] == ["conch", "conch_shop"]
+    assert len(set(keyspaces)) == len(names)
+    assert all(re.fullmatch("[a-z][a-z0-9_]{0,47}", keyspace) for keyspace in keyspaces)

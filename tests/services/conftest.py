@@ -5,11 +5,14 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conch.weights.cache import default_root
+from tests.services.cassandra.node import HERE, Node
+from tests.services.maven import jars
 
 CACHE = default_root().parent / "services"
 
@@ -36,6 +39,17 @@ def mosquitto() -> Path:
     if not (folder / MOSQUITTO).is_file():
         _unpack_debian("mosquitto", folder, *MOSQUITTO_LIBRARIES)
     return folder / MOSQUITTO
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that is up; who freezes or kills it leaves it up."""
+    node = Node(jars(HERE, CACHE), tmp_path_factory.mktemp("cassandra"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill()
 
 
 def _unpack_debian(package: str, folder: Path, *libraries: str) -> None:

@@ -56,6 +56,31 @@ MODEL_AUDIO_SECONDS = Metric(
     ("model", "version", "tenant"),
 )
 
+MODEL_FEATURES = Metric(
+    "conch_model_features_total",
+    Kind.COUNTER,
+    "Relations that a model looked for: hit (in Redis, or remembered), miss (for the durable store) or unreadable.",
+    ("model", "version", "outcome"),
+)
+MODEL_STALE_RELATIONS = Metric(
+    "conch_model_stale_relations_total",
+    Kind.COUNTER,
+    "Relations older than three months that a model read, and served.",
+    ("model", "version"),
+)
+MODEL_DEGRADED = Metric(
+    "conch_model_degraded_total",
+    Kind.COUNTER,
+    "Answers that lack what a store would have told, by the store.",
+    ("model", "version", "store"),
+)
+MODEL_CHANGES_LOST = Metric(
+    "conch_model_changes_lost_total",
+    Kind.COUNTER,
+    "Times that a model may have missed changes of what it remembers, and forgot all of it or waits for a generation.",
+    ("model", "version"),
+)
+
 # Exported by the gateway.
 REQUESTS = Metric(
     "conch_requests_total",
@@ -192,6 +217,10 @@ ALL = (
     MODEL_UNCOUNTED,
     MODEL_REQUEST_SECONDS,
     MODEL_AUDIO_SECONDS,
+    MODEL_FEATURES,
+    MODEL_STALE_RELATIONS,
+    MODEL_DEGRADED,
+    MODEL_CHANGES_LOST,
     REQUESTS,
     REQUEST_SECONDS,
     STAGE_SECONDS,

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from conch.contracts.errors import ConchError, Internal
 from conch.contracts.identity import ANONYMOUS, Identity
+from conch.contracts.metrics import Metric
 from conch.contracts.specs import ModelSpec
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,16 @@ class Row:
         return str(self.tensors[name].item()) if name in self.tensors else default
 
 
+class Count(Protocol):
+    """Adds to a counter of a model; `labels` are those that it has beside model and version."""
+
+    def __call__(self, metric: Metric, amount: float, **labels: str) -> None: ...
+
+
+def uncounted(metric: Metric, amount: float, **labels: str) -> None:
+    """Where nobody collects metrics."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelContext:
     """What a model is loaded with; Triton's config.pbtxt is its source."""
@@ -54,6 +65,7 @@ class ModelContext:
     device: Literal["cpu", "gpu"] = "cpu"
     device_id: int = 0
     version: str = "1"
+    count: Count = uncounted
 
     def file(self, name: str) -> Path:
         path = self.folder / name

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -20,8 +21,8 @@ from conch.contracts.features import Family
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.provenance import NO_REASON
 from conch.contracts.specs import CANDIDATES, CANDIDATES_MOST
-from conch.models.base import Array, Arrays, ModelContext, RaggedModel, Row, scalar, strings
-from conch.models.shop import Shop, Shops
+from conch.models.base import Array, Arrays, Count, ModelContext, RaggedModel, Row, scalar, strings, uncounted
+from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.explaining import explained
 from conch.recommendation.interests import Interests, Profile, interests
 from conch.recommendation.merging import U4
@@ -50,14 +51,16 @@ class Wish:
 class Candidates(RaggedModel):
     spec = CANDIDATES
 
-    def __init__(self, shops: Shops, scenarios: Scenarios) -> None:
+    def __init__(self, shops: Shops, scenarios: Scenarios, count: Count = uncounted) -> None:
         self._shops = shops
         self._scenarios = scenarios
+        self._count = count
 
     @classmethod
     def load(cls, context: ModelContext) -> Self:
         file = context.parameters.get("scenarios", "")
-        model = cls(Shops.of_environment(), Scenarios.read(Path(file)) if file else Scenarios.read())
+        scenarios = Scenarios.read(Path(file)) if file else Scenarios.read()
+        model = cls(Shops.of_environment(hears=attrgetter("features_packed")), scenarios, context.count)
         model.predict([Row({"user": strings([""])})])
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
@@ -81,6 +84,7 @@ class Candidates(RaggedModel):
     def _answers(self, shop: Shop, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
         """All rows of one catalogue: what they need is read together."""
         shop.refresh()
+        shop.forget_changed()
         wishes = [self._wish(shop, row) for row in rows]
         good = [wish for wish in wishes if isinstance(wish, Wish)]
         profiles, degraded = shop.reader.profiles([wish.user for wish in good])
@@ -91,6 +95,8 @@ class Candidates(RaggedModel):
         ]
         known, more = self._known(shop, good, wanted)
         told = sorted({*degraded, *more, *shop.degraded()})
+        shop.tell(self._count)
+        tell_degraded(self._count, told, len(good))
         answered = iter(
             [
                 self._answer(shop, wish, profile, interest, known, told)

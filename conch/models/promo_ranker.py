@@ -7,6 +7,7 @@ The rules are conch/recommendation/ranking.py; promos come from the host's gener
 import gc
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
 from conch.contracts.provenance import CHANGES, NO_REASON, SOURCES
 from conch.contracts.specs import PROMO_RANKER, RANKED_MOST
-from conch.models.base import Array, Arrays, ModelContext, RaggedModel, Row, strings
-from conch.models.shop import Shop, Shops
+from conch.models.base import Array, Arrays, Count, ModelContext, RaggedModel, Row, strings, uncounted
+from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.merging import U4
 from conch.recommendation.ranking import Items, Promos, rank
 from conch.recommendation.scenarios import Scenario, Scenarios
@@ -29,14 +30,16 @@ NOT_STRICT = "redis: promos from the snapshot, though asked to be fresh"
 class PromoRanker(RaggedModel):
     spec = PROMO_RANKER
 
-    def __init__(self, shops: Shops, scenarios: Scenarios) -> None:
+    def __init__(self, shops: Shops, scenarios: Scenarios, count: Count = uncounted) -> None:
         self._shops = shops
         self._scenarios = scenarios
+        self._count = count
 
     @classmethod
     def load(cls, context: ModelContext) -> Self:
         file = context.parameters.get("scenarios", "")
-        model = cls(Shops.of_environment(), Scenarios.read(Path(file)) if file else Scenarios.read())
+        scenarios = Scenarios.read(Path(file)) if file else Scenarios.read()
+        model = cls(Shops.of_environment(hears=attrgetter("promos_changed")), scenarios, context.count)
         model.predict([Row({"masters": np.zeros(1, np.uint32), "scores": np.ones(1, np.float32)})])
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
@@ -47,6 +50,8 @@ class PromoRanker(RaggedModel):
         shops = {row.identity.tenant: self._shops.of(row.identity.tenant) for row in rows}
         for shop in shops.values():
             shop.refresh()
+            shop.take_up_promos()
+            shop.tell(self._count)
         return [self._answered(shops[row.identity.tenant], row) for row in rows]
 
     def close(self) -> None:
@@ -60,7 +65,9 @@ class PromoRanker(RaggedModel):
                 raise InvalidRequest(f"k is {k}, it must be from 1 to {RANKED_MOST}").about("k")
             masters = _masters(shop, row)
             promos, degraded = _promos(shop, row, masters)
-            return _ranked(shop, row, masters, promos, scenario, k, degraded)
+            told = sorted({*degraded, *shop.degraded()})
+            tell_degraded(self._count, told, 1)
+            return _ranked(shop, row, masters, promos, scenario, k, told)
         except ConchError as error:
             return error
 
@@ -88,7 +95,7 @@ def _ranked(
         "adjustments": items.adjustments.reshape(-1, len(CHANGES)),
         "prices": _prices(shop, items),
         "dropped": items.dropped,
-        "ranker_degraded": strings(sorted({*degraded, *shop.degraded()})),
+        "ranker_degraded": strings(degraded),
     }
 
 

@@ -2,19 +2,25 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from conch.contracts import metrics
+from conch.contracts.errors import Unavailable
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE, CatalogueKeys
+from conch.contracts.metrics import Metric
 from conch.contracts.provenance import NO_REASON
+from conch.models.base import Count
 from conch.recommendation.merging import U4
 from conch.recommendation.ranking import Offers, fixed
 from conch.stores import generations
+from conch.stores.catalogue_folder import CatalogueFolder
+from conch.stores.changes import Changes, Heard
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
@@ -25,13 +31,12 @@ from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
 from conch.stores.snapshot import Columns, Snapshot
 from conch.stores.snapshot_catalogue import SnapshotCatalogue
-from conch.stores.sqlite_relations import SqliteRelations
-
-IDS, SNAPSHOT, PROMOS, RELATIONS = "ids", "snapshot", "promos", "catalogue.sqlite"
-"""In a catalogue's folder."""
 
 LOOK_S = 0.5
 """How often a model looks whether a generation was published."""
+
+HEAR_S = 0.1
+"""How often a model reads the promos that changed."""
 
 OLD_S = 600.0
 """A snapshot that is older is told of."""
@@ -41,14 +46,24 @@ _NONE = np.zeros(0, np.uint32)
 
 
 class Shop:
-    def __init__(self, name: str, folder: Path | None, hot: HotFeatures, durable: DurableBlobs) -> None:
-        """Without a folder it has nothing."""
+    def __init__(
+        self,
+        name: str,
+        folder: CatalogueFolder | None,
+        hot: HotFeatures,
+        durable: DurableBlobs,
+        changes: Changes | None = None,
+    ) -> None:
+        """Without a folder it has nothing; without changes it hears of none before it forgets by itself."""
         self.name = name
         self.keys = CatalogueKeys(name)
         self.reader = FeatureReader(self.keys, hot, durable)
-        self.promos = PromoBook(folder / PROMOS if folder else None, self.keys, hot)
+        self.promos = PromoBook(folder.promos if folder else None, self.keys, hot)
+        self.changes_lost = 0
+        self._told: dict[int, int] = {}
         self._folder = folder
-        self._looked = time.monotonic()
+        self._changes = changes
+        self._looked = self._heard = time.monotonic()
         self._open()
 
     def refresh(self) -> None:
@@ -58,9 +73,57 @@ class Shop:
             return
         self._looked = now
         self.promos.refresh()
-        ids, snapshot = (generations.current(self._folder / name) for name in (IDS, SNAPSHOT))
+        ids, snapshot = (generations.current(folder) for folder in (self._folder.ids, self._folder.snapshot))
         if (ids, snapshot) != (self.ids.generation, self.snapshot.generation):
             self._open()
+
+    def forget_changed(self) -> None:
+        """Relations that were packed anew, before each batch; and asks for those that nobody has."""
+        heard = self._take()
+        if heard.lost:
+            self.reader.forget_all()
+        parsed = [self.keys.parsed(key) for key in heard.messages]
+        names = [entity for family, entity in filter(None, parsed) if family in {"master:sem", "master:co_view"}]
+        if names:
+            self.reader.forget(self.ids.look_up(Kind.MASTERS, uuids_of(self.name, names)).tolist())
+        if self._changes is not None and (missing := self.reader.missing()):
+            self._changes.say(self.keys.relations_wanted, missing)
+
+    def take_up_promos(self) -> None:
+        """Those that changed, before a batch and every HEAR_S at most: they are read anew. What was not heard of, or
+        cannot be read, waits for the next generation."""
+        now = time.monotonic()
+        if now - self._heard < HEAR_S:
+            return
+        self._heard = now
+        try:
+            self.promos.changed(self._named(self._take().messages), self.ids)
+        except Unavailable:
+            self.changes_lost += 1
+
+    def _take(self) -> Heard:
+        heard = self._changes.take() if self._changes is not None else Heard(frozenset(), lost=False)
+        self.changes_lost += heard.lost
+        return heard
+
+    def _named(self, pids: Iterable[str]) -> list[str]:
+        """Without what no key can be made of: anybody may say anything on a channel."""
+        return [pid for pid in pids if self.keys.parsed(f"{self.keys.promo('x')[:-1]}{pid}")]
+
+    def tell(self, count: Count) -> None:
+        """What was counted here since it was told last."""
+        tally = self.reader.tally
+        totals: Sequence[tuple[Metric, Mapping[str, str], int]] = (
+            (metrics.MODEL_FEATURES, {"outcome": "hit"}, tally.hits),
+            (metrics.MODEL_FEATURES, {"outcome": "miss"}, tally.misses),
+            (metrics.MODEL_FEATURES, {"outcome": "unreadable"}, tally.unreadable + self.promos.unreadable),
+            (metrics.MODEL_STALE_RELATIONS, {}, tally.stale),
+            (metrics.MODEL_CHANGES_LOST, {}, self.changes_lost),
+        )
+        for place, (metric, labels, total) in enumerate(totals):
+            if grown := total - self._told.get(place, 0):
+                count(metric, grown, **labels)
+                self._told[place] = total
 
     def degraded(self) -> set[str]:
         if self.snapshot.generation == 0:
@@ -96,11 +159,13 @@ class Shop:
         )
 
     def close(self) -> None:
+        if self._changes is not None:
+            self._changes.close()
         self.reader.close()
 
     def _open(self) -> None:
-        self.ids = IdIndex.open(self._folder / IDS) if self._folder else IdIndex.empty()
-        self.snapshot = Snapshot.open(self._folder / SNAPSHOT) if self._folder else Snapshot.empty()
+        self.ids = IdIndex.open(self._folder.ids) if self._folder else IdIndex.empty()
+        self.snapshot = Snapshot.open(self._folder.snapshot) if self._folder else Snapshot.empty()
         self.catalogue = SnapshotCatalogue(self.snapshot)
         self.offers = _offers(self.snapshot.plain)
 
@@ -116,6 +181,12 @@ def _offers(columns: Columns) -> Offers:
         brands=fixed(columns.master_brand),
         categories=fixed(columns.master_category),
     )
+
+
+def tell_degraded(count: Count, words: Iterable[str], answers: int) -> None:
+    """A word of `degraded` begins with the store that was away."""
+    for store in {word.partition(":")[0] for word in words}:
+        count(metrics.MODEL_DEGRADED, answers, store=store)
 
 
 class _Late:
@@ -135,32 +206,60 @@ class _Late:
             self._relations.close()
 
 
+Durable = Callable[[CatalogueFolder], Relations]
+
+
+def _relations_of(folder: CatalogueFolder) -> Relations:
+    # The driver of CQL takes half a second to import.
+    from conch.stores.durable import relations_of
+
+    return relations_of(folder)
+
+
 class Shops:
     """By catalogue, opened when it is first asked for."""
 
-    def __init__(self, folder: Path | None, redis: str, durable: Callable[[Path], Relations] = SqliteRelations) -> None:
-        """`redis` is host:port; empty where there is none. `durable` opens relations, whose file is named."""
+    def __init__(
+        self,
+        folder: Path | None,
+        redis: str,
+        durable: Durable = _relations_of,
+        hears: Callable[[CatalogueKeys], str] | None = None,
+    ) -> None:
+        """`redis` is host:port; empty where there is none. `hears` names the channel that models listen to."""
         self._folder = folder
         self._redis = redis
         self._durable = durable
+        self._hears = hears
         self._shops: dict[str, Shop] = {}
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def of_environment(
+        cls, environment: Mapping[str, str] = os.environ, hears: Callable[[CatalogueKeys], str] | None = None
+    ) -> Self:
         folder = environment.get(CATALOGUES_VARIABLE, "")
-        return cls(Path(folder) if folder else None, environment.get(ADDRESS_VARIABLE, ""))
+        return cls(Path(folder) if folder else None, environment.get(ADDRESS_VARIABLE, ""), hears=hears)
 
     def of(self, catalogue: str) -> Shop:
         """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask."""
-        if catalogue in self._shops:
-            return self._shops[catalogue]
-        folder = self._folder / catalogue if self._folder is not None else None
-        if folder is None or generations.current(folder / IDS) == 0:
-            return Shop(catalogue, None, MemoryFeatures(), MemoryRelations())
-        hot = RedisFeatures(self._redis) if self._redis else MemoryFeatures()
-        self._shops[catalogue] = Shop(catalogue, folder, hot, _Late(partial(self._durable, folder / RELATIONS)))
+        if catalogue not in self._shops:
+            folder = CatalogueFolder.of(self._folder, catalogue) if self._folder is not None else None
+            if folder is None or generations.current(folder.ids) == 0:
+                return Shop(catalogue, None, MemoryFeatures(), MemoryRelations())
+            self._shops[catalogue] = self._opened(folder)
         return self._shops[catalogue]
+
+    def opened(self) -> Sequence[Shop]:
+        return list(self._shops.values())
 
     def close(self) -> None:
         for shop in self._shops.values():
             shop.close()
+
+    def _opened(self, folder: CatalogueFolder) -> Shop:
+        hot = RedisFeatures(self._redis) if self._redis else MemoryFeatures()
+        changes = None
+        if self._redis and self._hears is not None:
+            changes = Changes(self._hears(folder.keys), partial(RedisFeatures, self._redis))
+            changes.start()
+        return Shop(folder.name, folder, hot, _Late(partial(self._durable, folder)), changes)

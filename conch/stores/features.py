@@ -52,6 +52,11 @@ class Write:
     """Of the documented key; the packed one is kept longer, with jitter. None: both are kept for good."""
 
 
+SILENCE = "", ""
+BREAK = "", "break"
+"""Among messages: nothing came for a while; nobody listened for a while, and what was said meanwhile is lost."""
+
+
 class HotFeatures(Protocol):
     """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
@@ -76,8 +81,8 @@ class HotFeatures(Protocol):
     def publish(self, channel: str, messages: Sequence[str]) -> None: ...
 
     def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
-        """(channel, message) as they come, until the caller stops; ("", "") after each `wait_s` without one, and after
-        a break, whose messages are lost."""
+        """(channel, message) as they come, until the caller stops; SILENCE after each `wait_s` without one, and BREAK
+        when it listens again after it could not."""
         ...
 
     def close(self) -> None: ...

@@ -4,7 +4,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from conch.stores.features import HotFeatures, Value, Write
+from conch.stores.features import BREAK, SILENCE, HotFeatures, Value, Write
 from conch.stores.stamps import is_newer
 
 
@@ -40,6 +40,11 @@ class MemoryFeatures(HotFeatures):
                 for message in messages:
                     waiting.put((channel, message))
 
+    def break_off(self) -> None:
+        """As when a server restarts: who listens learns that he may have missed something."""
+        for _, waiting in self._listeners:
+            waiting.put(BREAK)
+
     def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
         # Listening begins with the call, not with the first message that is asked for.
         waiting: queue.Queue[tuple[str, str]] = queue.Queue()
@@ -55,7 +60,7 @@ class MemoryFeatures(HotFeatures):
             try:
                 yield waiting.get(timeout=wait_s)
             except queue.Empty:
-                yield "", ""
+                yield SILENCE
 
     def _write(self, write: Write) -> bool:
         if is_newer(self.blobs.get(write.key), write.packed):

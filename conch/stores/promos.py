@@ -21,6 +21,7 @@ from conch.contracts.keys import CatalogueKeys
 from conch.contracts.provenance import NO_REASON
 from conch.recommendation.ranking import U4, Promos, fixed, marks
 from conch.stores import generations
+from conch.stores.breaker import Breaker
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
 
@@ -95,6 +96,7 @@ class PromoBook:
         self._base = self._merged = nothing()
         self._merged_at = -MERGE_S
         self._dirty = False
+        self._breaker = Breaker("Redis", clock=clock)
         self.unreadable = 0
         self.refresh()
 
@@ -122,7 +124,7 @@ class PromoBook:
             return
         uuids = uuids_of(self._keys.catalogue, list(dict.fromkeys(pids)))
         numbers = ids.look_up(Kind.PIDS, uuids)
-        blobs = self._hot.read([self._keys.promo(name) for name in texts_of(uuids)])
+        blobs = self._read(texts_of(uuids))
         seen_ms = self._now_ms()
         for number, blob in zip(numbers.tolist(), blobs, strict=True):
             if number != NO_REASON:
@@ -140,7 +142,7 @@ class PromoBook:
     def fresh(self, pids: U4, ids: IdIndex) -> Promos:
         """Of these alone, read from the store in one wave. Raises Unavailable."""
         names = texts_of(ids.uuids(Kind.PIDS, pids))
-        blobs = self._hot.read([self._keys.promo(name) for name in names])
+        blobs = self._read(names)
         now_ms = self._now_ms()
         rows = {
             pid: _Change(self._row(blob), now_ms)
@@ -148,6 +150,9 @@ class PromoBook:
             if blob is not None
         }
         return _over(nothing(), rows)
+
+    def _read(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        return self._breaker.run(lambda: self._hot.read([self._keys.promo(name) for name in names]))
 
     def _row(self, blob: bytes | None) -> Mapping[str, np.generic] | None:
         if blob is None:

@@ -7,11 +7,12 @@ Redis answers first; relations that it does not have, or all of them while it is
 when that is away too from the snapshot of active masters. What is read of a user is never remembered.
 """
 
+import logging
 import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,11 +29,21 @@ from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.snapshot import Snapshot
 
+logger = logging.getLogger(__name__)
+
 STALE_MS = 90 * 86_400_000
 """Relations that are older are served and told of."""
 
 REMEMBERED = 20_000
 """Masters whose relations a process keeps: some 20 MB."""
+
+MISSING = 1_000
+"""Masters without relations that are kept in mind: somebody is asked to make them."""
+
+STALE_TOLD = 10_000
+"""Masters of whose old relations the log has told within STALE_TOLD_S."""
+
+STALE_TOLD_S = 86_400.0
 
 REMEMBER_S = 60.0
 """With jitter; a message on features:changed forgets at once."""
@@ -58,11 +69,7 @@ class Tally:
     misses: int = 0
     unreadable: int = 0
     stale: int = 0
-    missing: list[int] = field(default_factory=list)
-    """Masters without relations anywhere, at most MISSING of them between two looks: somebody is asked to make them."""
-
-
-MISSING = 1_000
+    """Relations that were read and are older than STALE_MS."""
 
 
 class DurableBlobs(Protocol):
@@ -98,6 +105,8 @@ class FeatureReader:
         self._clock = clock
         self._now_ms = now_ms
         self._remembered: OrderedDict[tuple[Family, int], _Remembered] = OrderedDict()
+        self._missing: list[str] = []
+        self._told: OrderedDict[str, float] = OrderedDict()
         self.tally = Tally()
 
     def profiles(self, users: Sequence[str]) -> tuple[Sequence[Profile], set[str]]:
@@ -134,6 +143,14 @@ class FeatureReader:
             for family in (Family.SEMANTIC, Family.MASTER_CO_VIEW):
                 self._remembered.pop((family, master), None)
 
+    def forget_all(self) -> None:
+        self._remembered.clear()
+
+    def missing(self) -> Sequence[str]:
+        """Masters that were found to have no relations since this was asked last, at most MISSING."""
+        missing, self._missing = self._missing, []
+        return missing
+
     def close(self) -> None:
         self._hot.close()
         self._durable.close()
@@ -158,11 +175,11 @@ class FeatureReader:
         if lost:
             degraded = {FROM_SNAPSHOT if away else NO_DURABLE}
             found[Family.SEMANTIC].update(_of_snapshot([asked[place] for place in missing], snapshot))
-        for (family, master), feature in zip(asked, features, strict=True):
+        for key, (family, master), feature in zip(keys, asked, features, strict=True):
             if feature is not None:
-                found[family][master] = self._related(feature)
-            elif family is Family.SEMANTIC and not degraded and len(self.tally.missing) < MISSING:
-                self.tally.missing.append(master)
+                found[family][master] = self._related(key, feature)
+            elif family is Family.SEMANTIC and not degraded and len(self._missing) < MISSING:
+                self._missing.append(self._name(key))
             if not degraded:
                 self._remember(family, master, found[family].get(master))
         return degraded
@@ -193,11 +210,29 @@ class FeatureReader:
             columns["bought"] = orders.columns["masters"]
         return Profile(**columns)  # type: ignore[arg-type]
 
-    def _related(self, feature: Packed) -> Related:
+    def _name(self, key: str) -> str:
+        _, name = self._keys.parsed(key) or ("", "")
+        return name
+
+    def _related(self, key: str, feature: Packed) -> Related:
         made_ms = feature.stamp.window_end_ms
         stale = feature.family is Family.SEMANTIC and 0 < made_ms < self._now_ms() - STALE_MS
-        self.tally.stale += stale
+        if stale:
+            self.tally.stale += 1
+            self._tell_stale(key, made_ms)
         return Related(feature.columns["ids"], feature.columns["scores"], stale)  # type: ignore[arg-type]
+
+    def _tell_stale(self, key: str, made_ms: int) -> None:
+        """Once a day a master."""
+        now = self._clock()
+        if self._told.get(key, -STALE_TOLD_S) > now - STALE_TOLD_S:
+            return
+        self._told[key] = now
+        self._told.move_to_end(key)
+        if len(self._told) > STALE_TOLD:
+            self._told.popitem(last=False)
+        days = (self._now_ms() - made_ms) // 86_400_000
+        logger.warning("relations %s are %d days old, at most %d", key, days, STALE_MS // 86_400_000)
 
     def _remember(self, family: Family, master: int, related: Related | None) -> None:
         until = self._clock() + REMEMBER_S * random.uniform(0.8, 1.2)

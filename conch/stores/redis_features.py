@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from conch.contracts.errors import Unavailable
 from conch.contracts.keys import PACKED_TTL, packed
-from conch.stores.features import Hash, HotFeatures, List, SortedSet, Value, Write
+from conch.stores.features import BREAK, SILENCE, Hash, HotFeatures, List, SortedSet, Value, Write
 
 DEADLINE_S = 0.1
 """To connect, and for each answer: somebody waits for what comes after."""
@@ -98,7 +98,11 @@ class RedisFeatures(HotFeatures):
                 yield name
 
     def publish(self, channel: str, messages: Sequence[str]) -> None:
-        self._run(lambda client: [client.publish(channel, message) for message in messages])
+        commands = [("PUBLISH", channel, message) for message in messages]
+        if not self._cluster:
+            self._run(lambda client: _piped(client, commands))
+        else:
+            self._run(lambda client: [client.execute_command(*command) for command in commands])
 
     def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
         listening = self._listening(channels)
@@ -114,6 +118,7 @@ class RedisFeatures(HotFeatures):
                 try:
                     if listening is None:
                         listening = self._listening(channels)
+                        yield BREAK
                     message = listening.get_message(ignore_subscribe_messages=True, timeout=wait_s)
                 except (Unavailable, RedisError, OSError):
                     if listening is not None:
@@ -122,7 +127,7 @@ class RedisFeatures(HotFeatures):
                     time.sleep(min(wait_s, 1.0))
                     message = None
                 if message is None:
-                    yield "", ""
+                    yield SILENCE
                 else:
                     yield message["channel"].decode(), message["data"].decode()
         finally:

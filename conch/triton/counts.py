@@ -70,6 +70,12 @@ class Counts:
             self._audio[self._tenants.of(tenant)] += seconds
         self.changed.set()
 
+    def add(self, metric: Metric, amount: float, **labels: str) -> None:
+        """What a model counts itself: base.Count."""
+        with self._lock:
+            self._own[self._series(metric, **labels)] += amount
+        self.changed.set()
+
     def take(self) -> Mapping[Series, float]:
         """What has been counted since the last time, in the order to be sent: no bucket ever passes a wider one."""
         with self._lock:
@@ -85,6 +91,7 @@ class Counts:
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * len(BOUNDS))
         self._seconds: dict[str, float] = defaultdict(float)
         self._audio: dict[str, float] = defaultdict(float)
+        self._own: dict[Series, float] = defaultdict(float)
 
     def _all(self) -> dict[Series, float]:
         counted: dict[Series, float] = {
@@ -92,6 +99,7 @@ class Counts:
             self._series(metrics.MODEL_ROWS): self._rows,
             self._series(metrics.MODEL_UNCOUNTED): self._uncounted,
         }
+        counted.update(self._own)
         for reason, count in self._refused.items():
             counted[self._series(metrics.MODEL_REFUSED, reason=reason)] = count
         for tenant, seconds in self._audio.items():

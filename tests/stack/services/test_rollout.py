@@ -2,9 +2,9 @@ import os
 
 import pytest
 
+from conch.stack.heartbeat import SILENT_S
 from conch.stack.processes import ProcessMark
 from conch.stack.service import NotYet, Sick, Site
-from conch.stack.heartbeat import SILENT_S
 from conch.stack.services.rollout import Rollout
 from conch.stack.state import StateFolder
 

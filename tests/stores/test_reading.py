@@ -157,7 +157,8 @@ def test_what_redis_does_not_have_comes_from_the_durable_store_without_being_deg
 def test_a_master_without_relations_is_asked_for_once_and_noted(reader, hot, durable, ids):
     assert semantic(reader, [3], ids) == ({}, set())
     assert semantic(reader, [3], ids) == ({}, set())
-    assert (hot.reads, durable.reads, reader.tally.missing) == (1, 1, [3])
+    assert (hot.reads, durable.reads, reader.missing()) == (1, 1, [NAMES[3]])
+    assert reader.missing() == []
 
 
 def test_without_redis_users_are_unknown_and_relations_come_from_the_durable_store(reader, hot, durable, ids):

@@ -21,6 +21,7 @@ from conch.cli.models import list_models
 from conch.cli.naming import alias, sign
 from conch.cli.publish import publish, rollback
 from conch.cli.relations import relations_app
+from conch.cli.search import search
 from conch.cli.speak import speak
 from conch.cli.status import status
 from conch.cli.transcribe import transcribe
@@ -56,6 +57,7 @@ for command in (
     understand,
     speak,
     embed,
+    search,
     publish,
     rollback,
     doctor,

@@ -48,13 +48,13 @@ def build_relations(
     # Imported here: who has not the extra `recommendation` has the other commands.
     from batch.relations import Order, Places, build
     from conch.clients.triton import TritonInference
-    from conch.stores.sqlite_relations import SqliteRelations
+    from conch.stores.durable import new_relations_of
 
     with opened(catalogue, redis, state) as (folder, features):
         since_ms = time.time_ns() // 1_000_000 - 1_000 * seconds_of(since)
         order = Order(everything, since_ms, incremental)
         asked = partial(TritonInference, triton or _triton_of_stack(state))
-        with closing(SqliteRelations(folder.relations, deadline_s=BULK_DEADLINE_S)) as durable, _progress() as progress:
+        with closing(new_relations_of(folder, deadline_s=BULK_DEADLINE_S)) as durable, _progress() as progress:
             report = build(Places(folder, features, durable, asked), order, _Bars(progress).tell)
     if as_json:
         print_json(asdict(report))

@@ -1,5 +1,6 @@
 """`conch up`: start the stack, here with its log on the screen, or in the background."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from conch.stack.service import StackSettings
 from conch.stack.services.llm import Llm
 from conch.stack.services.registry import chosen
 from conch.stack.state import StackStatus, StateFolder, default_root
+from conch.stores.cql_servers import CqlServers
 from conch.tracing import ENDPOINT_VARIABLE
 
 _PORT = re.compile(r"(\w+\.\w+)=(\d{1,5})")
@@ -54,6 +56,8 @@ def up(
         besides = (Llm.name,) if with_llm else ()
         services = chosen(names, besides)
         ports = dict(_asked_port(word) for word in port or ())
+        # Every service reads it by itself, where its mistakes would be found late.
+        CqlServers.of_environment(os.environ)
         folder = StateFolder(state or default_root())
         settings = StackSettings(gpu, _collector(otlp), _collector(otlp_http), traced)
         if detach:

@@ -20,7 +20,7 @@ CATALOGUES_VARIABLE = "CONCH_CATALOGUES"
 
 CQL_VARIABLE = "CONCH_CQL"
 """host:port,host:port of nodes of ScyllaDB or Cassandra; absent where relations are kept in a file. What else there is
-to say of them: conch/stores/durable.py."""
+to say of them: conch/stores/cql_servers.py."""
 
 AUDIO_QUOTA_KEEP_S = 2 * 86_400
 """A day's use can still be looked at on the day after."""

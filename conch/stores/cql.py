@@ -11,8 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from cassandra import ConsistencyLevel, DriverException
@@ -28,6 +27,7 @@ from cassandra.policies import (
 from cassandra.query import PreparedStatement, tuple_factory
 
 from conch.contracts.errors import Unavailable
+from conch.stores.cql_servers import CqlServers
 
 CONNECT_S = 2.0
 """To reach a node, and for each question that comes with it."""
@@ -48,18 +48,6 @@ Row = tuple[Any, ...]
 
 # It writes a stack for every try to reach a node; who asks a node in vain is told by Unavailable.
 logging.getLogger("cassandra").setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, slots=True)
-class CqlServers:
-    points: Sequence[str]
-    """host:port of some nodes; these name the rest."""
-    datacenter: str = ""
-    """Whose nodes are asked; empty: all of them are."""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    authorities: Path | None = None
-    """PEM, of who signed the nodes' certificates; None: without TLS."""
 
 
 @dataclass(frozen=True, slots=True)

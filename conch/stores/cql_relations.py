@@ -12,7 +12,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from conch.contracts.features import Stamp, Unreadable, stamp_of
-from conch.stores.cql import Cql, CqlServers, Row, Statement
+from conch.stores.cql import Cql, Row, Statement
+from conch.stores.cql_servers import CqlServers
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations, Table
 from conch.stores.rows import typed
 from conch.stores.stamps import is_newer

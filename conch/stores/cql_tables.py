@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from conch.contracts.errors import InvalidRequest
-from conch.stores.cql import CqlServers, run_once
+from conch.stores.cql import run_once
+from conch.stores.cql_servers import CqlServers
 
 DEADLINE_S = 30.0
 """Of each statement: all nodes agree on a table before it is there."""
@@ -22,10 +23,9 @@ _COPIES = re.compile(r"[1-9]\d?")
 _DATACENTER = re.compile(r"[\w.-]+")
 
 
-def create_tables(servers: CqlServers, keyspace: str, replication: str = "1") -> None:
-    """What is there stays. `replication`: copies in every datacentre, or dc1:3,dc2:2. Raises Unavailable,
-    InvalidRequest."""
-    run_once(servers, statements(keyspace, replication), DEADLINE_S)
+def create_tables(servers: CqlServers, keyspace: str) -> None:
+    """What is there stays. Raises Unavailable, and InvalidRequest for a replication that is none."""
+    run_once(servers, statements(keyspace, servers.replication), DEADLINE_S)
 
 
 def statements(keyspace: str, replication: str) -> Sequence[str]:

@@ -86,6 +86,13 @@ def test_up_refuses_what_it_does_not_understand(arguments, message, tmp_path):
     assert not (tmp_path / "run" / "stack.json").exists()
 
 
+def test_up_refuses_a_durable_store_that_has_no_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONCH_CQL", "scylla")
+    done = conch("up", "--state", tmp_path)
+    assert done.exit_code == 1
+    assert "CONCH_CQL has 'scylla', not host:port" in done.stderr
+
+
 @pytest.mark.parametrize("options", [(), ("--detach",)], ids=["here", "detached"])
 @pytest.mark.parametrize(
     ("keys", "said"), [(False, "there is no key: conch keys create"), (True, "keys would travel readable")]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,8 +14,9 @@ from conch.contracts.errors import Unavailable
 from conch.contracts.features import Stamp
 from conch.contracts.keys import CQL_VARIABLE
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.cql import CqlServers, run_once
+from conch.stores.cql import run_once
 from conch.stores.cql_relations import UNKNOWN_TIME, CqlRelations, timestamp_of
+from conch.stores.cql_servers import CqlServers
 from conch.stores.cql_tables import create_tables
 from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
@@ -86,7 +88,7 @@ def test_the_tables_are_those_that_are_documented(keyspace: str, plain: Session)
 
 def test_tables_that_are_there_stay_as_they_are(servers: CqlServers, keyspace: str, relations: Relations) -> None:
     relations.write([PackedRow("k", blob(1))])
-    create_tables(servers, keyspace, "datacenter1:1")
+    create_tables(replace(servers, replication="datacenter1:1"), keyspace)
     assert list(relations.read(["k"])) == [blob(1)]
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.contracts.features import Stamp
 from conch.stack.serving import free_ports
-from conch.stores.cql import CqlServers
 from conch.stores.cql_relations import REVISIONS, CqlRelations, timestamp_of
+from conch.stores.cql_servers import CqlServers
 from conch.stores.cql_tables import create_tables, statements
 from conch.stores.relations import PackedRow
 from tests.stores.relations_suite import blob

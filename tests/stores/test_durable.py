@@ -6,9 +6,9 @@ import pytest
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.keys import CQL_VARIABLE
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.cql import CqlServers
 from conch.stores.cql_relations import CqlRelations
-from conch.stores.durable import new_relations_of, relations_of, servers_of
+from conch.stores.cql_servers import CqlServers
+from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.relations import PackedRow
 from conch.stores.sqlite_relations import SqliteRelations
 from tests.stores.relations_suite import blob
@@ -42,13 +42,14 @@ def test_the_environment_names_the_servers(tmp_path: Path):
         "CONCH_CQL_USER": "conch",
         "CONCH_CQL_PASSWORD": "secret",
         "CONCH_CQL_CA": str(tmp_path / "ca.pem"),
+        "CONCH_CQL_REPLICATION": "dc1:3",
     }
-    servers = CqlServers(["scylla-1:9042", "[::1]:9043"], "dc1", "conch", "secret", tmp_path / "ca.pem")
-    assert servers_of(environment) == servers
+    servers = CqlServers(["scylla-1:9042", "[::1]:9043"], "dc1", "conch", "secret", tmp_path / "ca.pem", "dc1:3")
+    assert CqlServers.of_environment(environment) == servers
     assert "secret" not in repr(servers)
 
 
 @pytest.mark.parametrize("said", ["scylla", "scylla:", ":9042", "scylla:99999", "scylla:0", "a:1,,b:2", "http://a:1"])
 def test_what_is_no_address_is_named(said: str):
     with pytest.raises(InvalidRequest, match="not host:port"):
-        servers_of({CQL_VARIABLE: said})
+        CqlServers.of_environment({CQL_VARIABLE: said})

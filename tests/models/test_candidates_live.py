@@ -1,19 +1,141 @@
-"""The ensemble in a real Triton, without a catalogue: it answers, and says that there is none."""
+"""Recommendation in a real Triton: without a catalogue, in one batch whatever the shapes, and while Redis is away."""
 
+import asyncio
+import json
+from collections.abc import Iterator
+
+import httpx
 import numpy as np
+import pytest
 import tritonclient.grpc as grpcclient
+from tritonclient.grpc import InferInput
+from tritonclient.grpc.aio import InferenceServerClient
+
+from conch.contracts.identifiers import texts_of
+from conch.stack.serving import Server
+from conch.stack.serving import serving as serve
+from tests.made_up_shop import ShopStack, made_up_shop
+from tests.redis_server import running_redis
+from tests.settling import becomes
+
+PARTS = ("candidates", "promo_ranker", "recommend")
 
 
-def text(value: str) -> np.ndarray:
-    return np.array([[value]], object)
+def text(*values: str) -> np.ndarray:
+    return np.array([[value.encode() for value in values]], object)
+
+
+def tensors(**given: np.ndarray) -> list[InferInput]:
+    kinds = {np.dtype(object): "BYTES", np.dtype(np.int32): "INT32", np.dtype(np.uint32): "UINT32",
+             np.dtype(np.float32): "FP32"}  # fmt: skip
+    made = [InferInput(name, list(array.shape), kinds[array.dtype]) for name, array in given.items()]
+    return [tensor.set_data_from_numpy(array) for tensor, array in zip(made, given.values(), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Iterator[ShopStack]:
+    """To be broken, by the last test."""
+    with made_up_shop(tmp_path_factory.mktemp("own"), masters=500) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def served(own, tmp_path_factory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("triton"), PARTS, {}, environment=own.environment) as server:
+        yield server
 
 
 def test_without_a_catalogue_the_answer_is_empty_and_says_why(serving):
-    served = serving("candidates", "promo_ranker", "recommend")
-    with grpcclient.InferenceServerClient(served.grpc) as client:
-        user = grpcclient.InferInput("user", [1, 1], "BYTES")
-        user.set_data_from_numpy(text("user-1"))
-        answer = client.infer("recommend", [user])
+    with grpcclient.InferenceServerClient(serving(*PARTS).grpc) as client:
+        answer = client.infer("recommend", tensors(user=text("user-1")))
     assert answer.as_numpy("pids").shape == (1, 0)
     assert answer.as_numpy("degraded").tolist() == [[b"catalogue: none is imported"]]
     assert answer.as_numpy("fallback").tolist() == [[b"best_sellers"]]
+
+
+def test_every_example_of_a_config_is_answered(served):
+    with httpx.Client(base_url=f"http://{served.http}") as http:
+        for name in PARTS:
+            config = http.get(f"/v2/models/{name}/config").json()
+            example = json.loads(config["parameters"]["example"]["string_value"])
+            metadata = http.get(f"/v2/models/{name}").json()
+            kinds = {tensor["name"]: tensor["datatype"] for tensor in metadata["inputs"]}
+            inputs = [
+                {"name": key, "datatype": kinds[key], "shape": [1, np.size(value)], "data": [value]}
+                for key, value in example.items()
+            ]
+            answer = http.post(f"/v2/models/{name}/infer", json={"inputs": inputs})
+            assert answer.status_code == 200, answer.text
+
+
+def test_the_ensemble_gives_what_its_steps_give(served):
+    with grpcclient.InferenceServerClient(served.grpc) as client:
+        shopper = {"user": text("user-3"), "widget": text("home"), "variant": text("control")}
+        whole = client.infer("recommend", tensors(**shopper, k=np.array([[20]], np.int32)))
+        found = client.infer("candidates", tensors(**shopper))
+        ranked = client.infer(
+            "promo_ranker",
+            tensors(
+                masters=found.as_numpy("masters"),
+                scores=found.as_numpy("scores"),
+                widget=text("home"),
+                variant=text("control"),
+                k=np.array([[20]], np.int32),
+            ),
+        )
+    assert whole.as_numpy("pids").shape == (1, 20)
+    for name in ("pids", "pid_uuids", "item_scores", "changes", "dropped"):
+        assert whole.as_numpy(name).tolist() == ranked.as_numpy(name).tolist(), name
+    assert len(set(texts_of(whole.as_numpy("pid_uuids")[0]))) == 20
+    assert whole.as_numpy("fallback").tolist() == [[b""]]
+
+
+async def test_requests_of_unequal_shapes_execute_together(served):
+    async with InferenceServerClient(served.grpc) as client:
+        shoppers = [
+            {"user": text(f"user-{number}"), "exclude": text(*(f"none-{one}" for one in range(1 + number)))}
+            for number in range(64)
+        ]
+        answers = await asyncio.gather(*(client.infer("recommend", tensors(**one)) for one in shoppers))
+        ranks = [
+            {"masters": np.arange(size, dtype=np.uint32)[np.newaxis], "scores": np.ones((1, size), np.float32)}
+            for size in range(1, 65)
+        ]
+        await asyncio.gather(*(client.infer("promo_ranker", tensors(**one)) for one in ranks))
+    assert len({answer.as_numpy("recommendation_id").item() for answer in answers}) == 64
+    async with httpx.AsyncClient() as http:
+        for model in ("candidates", "promo_ranker"):
+            stats = (await http.get(f"http://{served.http}/v2/models/{model}/stats")).json()["model_stats"][0]
+            assert stats["inference_count"] > stats["execution_count"], model
+            assert max(batch["batch_size"] for batch in stats["batch_stats"]) > 1, model
+
+
+async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, own, tmp_path):
+    async with InferenceServerClient(served.grpc) as client:
+
+        async def answered(user: int) -> list[bytes]:
+            answer = await client.infer("recommend", tensors(user=text(f"user-{user}")), client_timeout=30)
+            assert answer.as_numpy("pids").shape[1] > 0
+            degraded: list[bytes] = answer.as_numpy("degraded")[0].tolist()
+            return degraded
+
+        whole = await asyncio.gather(*(answered(user) for user in range(40)))
+        own.redis.process.kill()
+        own.redis.process.wait()
+        lame = await asyncio.gather(*(answered(user) for user in range(200)))
+        assert {tuple(words) for words in whole} == {()}
+        assert all(any(word.startswith(b"redis: ") for word in words) for words in lame)
+
+    def told() -> list[bytes]:
+        with grpcclient.InferenceServerClient(served.grpc) as client:
+            degraded: list[bytes] = (
+                client.infer("recommend", tensors(user=text("user-1"))).as_numpy("degraded")[0].tolist()
+            )
+            return degraded
+
+    with running_redis(tmp_path, port=own.redis.port):
+        assert await asyncio.to_thread(becomes, told, []) == []
+    async with httpx.AsyncClient() as http:
+        page = (await http.get(f"http://{served.metrics}/metrics")).text
+    assert 'conch_model_features_total{model="candidates",outcome="hit"' in page
+    assert 'conch_model_degraded_total{model="candidates",store="redis"' in page

@@ -21,6 +21,7 @@ from conch.contracts.errors import InvalidRequest
 from conch.contracts.keys import DEFAULT_CATALOGUE
 from conch.contracts.provenance import NO_REASON
 from conch.features.promo_book import PromoBookWriter
+from conch.features.rebuilding import kept
 from conch.features.snapshots import SnapshotWriter
 from conch.features.wares import columns_of
 from conch.stores import generations
@@ -80,6 +81,7 @@ def generate(
             columns = columns_of(records.wares(ids.publish()))
             SnapshotWriter(folder, hot, durable, rollups, lambda: made.now_ms).write(columns)
             PromoBookWriter(folder, hot).write()
+            hot.write([kept(folder.keys, made.now_ms)])
     return Report(
         masters=order.masters,
         pids=len(made.goods.pids),

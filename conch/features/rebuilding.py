@@ -12,7 +12,7 @@ from uuid import UUID
 from conch.contracts.errors import Unavailable
 from conch.contracts.features import Stamp
 from conch.contracts.identifiers import texts_of
-from conch.contracts.keys import BEST_SELLERS_KEPT, FAMILIES
+from conch.contracts.keys import BEST_SELLERS_KEPT, FAMILIES, CatalogueKeys
 from conch.features.packing import NO_PACKED, TTL_S, Packer
 from conch.features.reconciling import Reconciler, rebuilt
 from conch.stores.catalogue_folder import CatalogueFolder
@@ -63,8 +63,7 @@ class Rebuilding:
         for keys in _batches(self._documented(), AT_ONCE):
             done += self._reconciler.repack(keys, rebuilt).written
             self._progress(f"{done:,} keys packed")
-        now = SortedSet({KEPT: float(self._now_ms())})
-        self._hot.write([Write(self._folder.keys.features_kept, NO_PACKED, now)])
+        self._hot.write([kept(self._folder.keys, self._now_ms())])
         return done
 
     def _restore(self, packer: Packer, features: Sequence[tuple[str, Value, int]]) -> int:
@@ -131,6 +130,11 @@ class Rebuilding:
     def _write(self, packer: Packer, key: str, value: Value, stamp: Stamp | None = None) -> Write:
         packed = packer.packed(key, value, stamp or Stamp(0, self._now_ms(), 0))
         return Write(key, packed, value, TTL_S.get(packer.family(key)))
+
+
+def kept(keys: CatalogueKeys, now_ms: int) -> Write:
+    """Says to Redis that all that belongs to the catalogue stands in it."""
+    return Write(keys.features_kept, NO_PACKED, SortedSet({KEPT: float(now_ms)}))
 
 
 def _categories(ids: IdIndex) -> Iterator[str]:

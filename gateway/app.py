@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import grpc
 import uvicorn
 
+from conch.clients.events import EventLog
 from conch.clients.inference import Inference
+from conch.clients.kafka import KafkaEventLog
 from conch.clients.triton import TritonInference
 from conch.contracts.errors import Unavailable
 from conch.edge.clusters import IDLE_S
@@ -29,8 +31,11 @@ from gateway.metrics import Metrics
 from gateway.observed import ObservedInference
 from gateway.permitted import PermittedInference
 from gateway.reception import Deadlines, Reception
+from gateway.recommending.recommendations import Recommendations
+from gateway.recommending.shelf import Shelves
 from gateway.rpc.health import HealthServicer
 from gateway.rpc.kserve import KServeHealth
+from gateway.rpc.recommend import Recommend
 from gateway.rpc.server import Servicers, grpc_server
 from gateway.rpc.text import Text
 from gateway.rpc.voice import Voice
@@ -50,7 +55,8 @@ BACKLOG = 512
 class Gateway:
     """Both faces of one process. `async with` starts them; leaving it drains."""
 
-    def __init__(self, settings: Settings, inference: Inference) -> None:
+    def __init__(self, settings: Settings, inference: Inference, events: EventLog | None = None) -> None:
+        """`events` None: the log that the settings name."""
         metrics = Metrics(shared=settings.processes > 1)
         self._spans = spans_to(settings.otlp_endpoint, "conch-gateway")
         taking_turns = TakingTurns(inference, settings.models_at_once)
@@ -67,6 +73,8 @@ class Gateway:
         )
         understanding = CommandUnderstanding(permitted, limits, timed=metrics.stage)
         self._listening = _listening(settings, permitted, understanding, limits, metrics)
+        self._shelves = Shelves.at(settings.catalogues, settings.redis_address)
+        self._events = events or (KafkaEventLog(settings.events_address) if settings.events_address else None)
         use_cases = UseCases(
             Transcription(permitted, limits, metrics, in_flight=settings.transcription_in_flight),
             understanding,
@@ -75,6 +83,7 @@ class Gateway:
             Catalogue(observed),
             AnyModel(permitted, keep_s=settings.metadata_keep_s),
             self._listening,
+            Recommendations.of(permitted, self._shelves, settings.scenarios, self._events),
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
@@ -124,6 +133,9 @@ class Gateway:
             await asyncio.sleep(settings.drain_notice_s)
             self._http.should_exit = True
             await self._grpc.stop(settings.drain_grace_s)
+        if self._events is not None:
+            await self._events.close()
+        self._shelves.close()
         await asyncio.to_thread(self._spans.close)
         logger.info("drained")
 
@@ -151,6 +163,7 @@ def _grpc_server(
     servicers = Servicers(
         Voice(reception, limits, use_cases),
         Text(reception, use_cases.embedding),
+        Recommend(reception, use_cases.recommendations),
         HealthServicer(health),
         KServeHealth(health),
     )

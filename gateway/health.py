@@ -17,6 +17,7 @@ from gateway.probes import PROBES, by_example
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "conch.voice.v1.Voice": ("whisper", "vad", "intent", "piper", "voice_command"),
     "conch.text.v1.Text": ("embedding",),
+    "conch.recommend.v1.Recommend": ("recommend",),
 }
 """Each service and the models it depends on."""
 

@@ -6,7 +6,7 @@ from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedMo
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import PermissionDenied
 
-HELPERS: Mapping[str, str] = {"vad": "whisper"}
+HELPERS: Mapping[str, str] = {"vad": "whisper", "promo_ranker": "recommend", "nearest": "recommend"}
 """What we call on our own account, for whoever may call the other."""
 
 

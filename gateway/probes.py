@@ -52,6 +52,10 @@ async def _embedding(inference: Inference, call: CallOptions) -> None:
     await inference.infer("embedding", {"text": text_column("ready")}, call=call)
 
 
+async def _recommend(inference: Inference, call: CallOptions) -> None:
+    await inference.infer("recommend", {"user": text_column("")}, call=call)
+
+
 async def _piper(inference: Inference, call: CallOptions) -> None:
     async for _ in inference.stream("piper", {"text": text_column("Yes.")}, call=call):
         pass
@@ -71,4 +75,5 @@ PROBES: Mapping[str, Probe] = {
     "intent": _intent,
     "embedding": _embedding,
     "piper": _piper,
+    "recommend": _recommend,
 }

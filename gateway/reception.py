@@ -33,6 +33,8 @@ class Deadlines:
     rerank_s: float = 30.0
     models_s: float = 10.0
     infer_s: float = 60.0
+    recommend_s: float = 5.0
+    """Of each call of conch.recommend.v1."""
     listen_s: float = math.inf
     """A session lives as long as its stream."""
 
@@ -46,6 +48,10 @@ class Deadlines:
             "Models": self.models_s,
             "Infer": self.infer_s,
             "Listen": self.listen_s,
+            "Recommend": self.recommend_s,
+            "Related": self.recommend_s,
+            "BestSellers": self.recommend_s,
+            "Track": self.recommend_s,
         }
         return by_method[method]
 

@@ -128,6 +128,18 @@ class Settings(BaseSettings):
     drain_grace_s: float = Field(default=15.0, ge=0)
     """Then running calls may end within this time."""
 
+    catalogues: str = ""
+    """Folder of the catalogues, one folder each, as the models read it; empty: nothing is recommended from here."""
+
+    redis_address: str = ""
+    """host:port of the hot store: best sellers, relations, and lists that were served; empty: there is none."""
+
+    events_address: str = ""
+    """host:port of a Kafka broker, which takes what users did; empty: Track is refused."""
+
+    scenarios: str = ""
+    """File of the widgets, the same that the models read; empty: conch/recommendation/scenarios.toml."""
+
     otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     """Where spans go by OTLP over gRPC, as http://127.0.0.1:4317; empty: nowhere. OpenTelemetry's own variable."""
 

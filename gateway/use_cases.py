@@ -6,6 +6,7 @@ from gateway.any_model import AnyModel
 from gateway.catalogue import Catalogue
 from gateway.embedding import TextEmbedding
 from gateway.listening.listening import Listening
+from gateway.recommending.recommendations import Recommendations
 from gateway.speaking import Speaking
 from gateway.transcription import Transcription
 from gateway.understanding import CommandUnderstanding
@@ -20,3 +21,4 @@ class UseCases:
     catalogue: Catalogue
     any_model: AnyModel
     listening: Listening
+    recommendations: Recommendations

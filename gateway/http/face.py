@@ -16,6 +16,7 @@ from gateway.http.infer.face import infer_routes
 from gateway.http.kserve import kserve_routes
 from gateway.http.openai.face import openai_routes
 from gateway.http.operations import operations_routes
+from gateway.http.recommend.face import recommend_routes
 from gateway.http.refusals import not_routed, refused
 from gateway.http.text import text_routes
 from gateway.http.unread import Unread
@@ -40,12 +41,13 @@ def http_face(
     """`body_within_s`: how long a request's body may take to arrive."""
     app = FastAPI(
         title="Conch",
-        description="Speech to text, text to intent, text to speech, texts as vectors, and any model that is loaded.",
+        description="Speech to text, text to intent, text to speech, texts as vectors, recommendations, and any model.",
         openapi_url=None,  # description.py tells more
     )
     app.include_router(voice_routes(reception, limits, use_cases, body_within_s))
     app.include_router(text_routes(reception, limits, use_cases, body_within_s))
     app.include_router(openai_routes(reception, limits, use_cases, body_within_s))
+    app.include_router(recommend_routes(reception, use_cases.recommendations, body_within_s))
     app.include_router(infer_routes(reception, limits, use_cases.any_model, body_within_s))
     app.include_router(description_routes(app, use_cases.catalogue, use_cases.any_model, limits.infer_rows))
     app.include_router(operations_routes(health, metrics, scrape))

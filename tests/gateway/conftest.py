@@ -29,6 +29,7 @@ from conch.contracts.voice import Segment, TranscriptSummary
 from gateway.addresses import Addresses
 from gateway.app import Gateway
 from gateway.settings import Settings
+from tests.recommend_spec import RECOMMEND, nothing
 
 Samples = npt.NDArray[np.int16]
 
@@ -176,8 +177,9 @@ def models() -> InProcessInference:
         "voice_command": voice_command,
         "piper": piper,
         "embedding": embedding,
+        "recommend": nothing,
     }
-    return InProcessInference(functions, {**MODELS, "voice_command": VOICE_COMMAND})
+    return InProcessInference(functions, {**MODELS, "voice_command": VOICE_COMMAND, "recommend": RECOMMEND})
 
 
 @dataclass

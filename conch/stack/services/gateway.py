@@ -14,6 +14,7 @@ from conch.contracts.errors import ConchError
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
 from conch.stack.turns import turns
+from conch.stores.catalogue_folder import CATALOGUES
 from conch.tracing import collector
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Gateway(Service):
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
                 "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
+                "CONCH_GATEWAY_CATALOGUES": str(site.folder.root / CATALOGUES),
+                "CONCH_GATEWAY_REDIS_ADDRESS": site.addresses["redis"]["redis"],
+                "CONCH_GATEWAY_EVENTS_ADDRESS": site.addresses.get("kafka", {}).get("kafka", ""),
                 **turns(),
                 **collector(site.settings.otlp),
                 # Not in /tmp: what a killed gateway leaves there nobody finds again.

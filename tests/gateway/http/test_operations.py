@@ -29,6 +29,7 @@ async def test_health_tells_each_service_and_its_models(http: httpx.AsyncClient)
                 },
             },
             "conch.text.v1.Text": {"ready": True, "depends_on": {"embedding": fine}},
+            "conch.recommend.v1.Recommend": {"ready": True, "depends_on": {"recommend": fine}},
         },
     }
 

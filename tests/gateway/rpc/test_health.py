@@ -18,7 +18,7 @@ async def check(channel: grpc.aio.Channel, service: str) -> int:
     return int(reply.status)
 
 
-@pytest.mark.parametrize("service", ["", "conch.voice.v1.Voice", "conch.text.v1.Text"])
+@pytest.mark.parametrize("service", ["", "conch.voice.v1.Voice", "conch.text.v1.Text", "conch.recommend.v1.Recommend"])
 async def test_a_service_whose_models_answer_is_serving(channel: grpc.aio.Channel, service: str) -> None:
     assert await check(channel, service) == SERVING
 
@@ -58,6 +58,7 @@ async def test_reflection_names_every_service(gateway: Addresses) -> None:
     assert await asyncio.to_thread(services) == {
         "conch.voice.v1.Voice",
         "conch.text.v1.Text",
+        "conch.recommend.v1.Recommend",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -8,7 +8,7 @@ from conch.contracts.specs import MODELS
 from gateway.http.openai.names import ALIASES
 from gateway.http.openai.rerank import RERANKER
 
-SERVED = {"whisper", "vad", "intent", "voice_command", "piper", "embedding"}
+SERVED = {"whisper", "vad", "intent", "voice_command", "piper", "embedding", "recommend"}
 
 
 async def listed(http: httpx.AsyncClient) -> dict[str, str]:

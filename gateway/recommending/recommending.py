@@ -1,0 +1,182 @@
+"""A ranked list for a user, an item or a category, by the ensemble `recommend`; the next pages from the list that was
+served."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from conch.clients.inference import Array, Arrays, CallOptions, Inference, text_column
+from conch.contracts.errors import InvalidRequest
+from conch.contracts.provenance import DROPPED
+from conch.contracts.recommendation import Explanation, Recommendation, Wish
+from conch.contracts.specs import RANKED_MOST
+from conch.recommendation.scenarios import Scenarios
+from gateway.calls import Call
+from gateway.permitted import check_permitted
+from gateway.recognition import asked
+from gateway.recommending.items import Columns, degraded_of
+from gateway.recommending.served import NOT_KEPT, Reader, ServedLists
+from gateway.recommending.shelf import Shelf, Shelves
+
+MODEL, RANKER = "recommend", "promo_ranker"
+
+MOST_EXCLUDED = 100_000
+
+PAGES = 4
+"""Of the first one's size that a list is made and kept for, up to RANKED_MOST items."""
+
+_CANDIDATES_STATES = {
+    "unknown": "it is no pid or master of the catalogue",
+    "excluded": "the caller excludes it",
+    "looked_at": "it is the item that is looked at",
+    "bought": "the user has bought it",
+    "seen": "the user has just seen it",
+    "not_a_candidate": "no source of the widget names it, or its score is below the last candidate's",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    k: int
+    depth: int
+    """Items that are ranked."""
+
+
+class Recommending:
+    def __init__(self, inference: Inference, shelves: Shelves, scenarios: Scenarios) -> None:
+        self._inference = inference
+        self._shelves = shelves
+        self._scenarios = scenarios
+        self._served = ServedLists(shelves)
+
+    async def recommend(self, wish: Wish, call: Call) -> Recommendation:
+        options = call.asked_by_somebody()
+        check_permitted(MODEL, options)
+        bounds = self._checked(wish)
+        shelf = await self._shelves.of(call.identity.tenant)
+        if wish.recommendation_id:
+            return await self._page(wish, bounds, shelf)
+        answer = await asked(self._inference, MODEL, _inputs(wish, bounds.depth), options)
+        columns = Columns.of(answer)
+        first = _first(answer, "recommendation_id"), _first(answer, "assigned_variant"), _first(answer, "fallback")
+        recommendation_id, variant, fallback = first
+        degraded = set(degraded_of(answer, "degraded", "ranker_degraded"))
+        more = len(columns) > bounds.k
+        if more and not await self._served.keep(
+            shelf, recommendation_id, Reader(wish.user, variant), columns, fallback
+        ):
+            more = False
+            degraded.add(NOT_KEPT)
+        explanation = None
+        if wish.explain:
+            explanation = await self._explained(wish, bounds, shelf, columns, answer, call)
+        return Recommendation(
+            recommendation_id,
+            columns.items(shelf, 0, min(bounds.k, len(columns))),
+            variant,
+            fallback,
+            tuple(sorted(degraded)),
+            more,
+            explanation,
+        )
+
+    def _checked(self, wish: Wish) -> Bounds:
+        """Raises NotFound for a widget or a variant that is none, InvalidRequest for what contradicts itself."""
+        variant = self._variant(wish)
+        scenario = self._scenarios.scenario(wish.widget, variant)
+        k = checked_k(wish.k, scenario.ranking.k, RANKED_MOST)
+        if len(wish.exclude) > MOST_EXCLUDED:
+            raise InvalidRequest(f"exclude has {len(wish.exclude)} ids, at most {MOST_EXCLUDED}").about("exclude")
+        if wish.offset < 0 or (wish.offset and not wish.recommendation_id):
+            raise InvalidRequest(
+                f"offset is {wish.offset}, it is from 0, and above it only with a recommendation_id"
+            ).about("offset")
+        if wish.explain and wish.recommendation_id:
+            raise InvalidRequest("explain asks for a new list, recommendation_id for one that was served").about(
+                "explain"
+            )
+        return Bounds(k, min(RANKED_MOST, PAGES * k))
+
+    def _variant(self, wish: Wish) -> str:
+        return wish.variant or self._scenarios.experiment.variant(wish.user)
+
+    async def _page(self, wish: Wish, bounds: Bounds, shelf: Shelf) -> Recommendation:
+        variant = self._variant(wish)
+        columns, fallback = await self._served.find(shelf, wish.recommendation_id, Reader(wish.user, variant))
+        end = min(wish.offset + bounds.k, len(columns))
+        items = columns.items(shelf, min(wish.offset, end), end)
+        return Recommendation(wish.recommendation_id, items, variant, fallback, shelf.degraded, more=end < len(columns))
+
+    async def _explained(
+        self, wish: Wish, bounds: Bounds, shelf: Shelf, columns: Columns, answer: Arrays, call: Call
+    ) -> Explanation:
+        """What the candidates say of it, and what the ranker did to a candidate."""
+        said = json.loads(_first(answer, "explanation") or '{"state": "unknown"}')
+        state = said["state"]
+        if state != "candidate":
+            known = "excluded" if state == "looked_at" else state
+            return Explanation(wish.explain, known, _CANDIDATES_STATES.get(state, state))
+        place = columns.place_of(said["master"])
+        if place >= 0:
+            told = "served" if place < bounds.k else "cut"
+            detail = f"rank {place + 1} of {len(columns)}, {bounds.k} are on the page; rank {said['rank']} as candidate"
+            return Explanation(wish.explain, told, detail, place + 1, columns.provenance(shelf, place))
+        return await self._left_out(wish, said, columns, bounds, call.asked_by_somebody())
+
+    async def _left_out(
+        self, wish: Wish, said: dict[str, float], columns: Columns, bounds: Bounds, options: CallOptions
+    ) -> Explanation:
+        """Ranked alone, a candidate that did not come tells why: no cap holds it back then."""
+        inputs = {
+            "masters": np.array([[said["master"]]], np.uint32),
+            "scores": np.array([[said["score"]]], np.float32),
+            **_wanted(wish, 1),
+        }
+        alone = await asked(self._inference, RANKER, inputs, options)
+        counts = dict(zip(DROPPED, alone["dropped"][0].tolist(), strict=True))
+        rank = f"rank {int(said['rank'])} as candidate"
+        for state, detail in (("out_of_stock", "every offer is out of stock"), ("no_offer", "nobody offers it")):
+            if counts[state]:
+                return Explanation(wish.explain, state, f"{detail}; {rank}")
+        own = Columns.of(alone)
+        if len(columns) >= bounds.depth and len(own) and float(own.scores[0]) <= float(columns.scores[-1]):
+            lowest = f"its score is {own.scores[0]:.4f}, the last one's {columns.scores[-1]:.4f}"
+            return Explanation(wish.explain, "cut", f"{lowest}; {rank}")
+        return Explanation(wish.explain, "capped", f"its seller, brand or category has its share already; {rank}")
+
+
+def checked_k(k: int, default: int, most: int) -> int:
+    """0 is the default."""
+    if not 0 <= k <= most:
+        raise InvalidRequest(f"k is {k}, it must be from 1 to {most}, or 0 for {default}").about("k")
+    return k or default
+
+
+def _inputs(wish: Wish, depth: int) -> dict[str, Array]:
+    """Every input on every call, empty ones too: requests with different sets of inputs are not batched together."""
+    inputs = {
+        "user": text_column(wish.user),
+        "item": text_column(wish.item),
+        "category": text_column(wish.category),
+        "explain": text_column(wish.explain),
+        **_wanted(wish, depth),
+    }
+    if wish.exclude:
+        excluded = np.empty((1, len(wish.exclude)), dtype=object)
+        excluded[0, :] = wish.exclude
+        inputs["exclude"] = excluded
+    return inputs
+
+
+def _wanted(wish: Wish, k: int) -> dict[str, Array]:
+    return {
+        "widget": text_column(wish.widget),
+        "variant": text_column(wish.variant),
+        "k": np.array([[k]], np.int32),
+        "strict": np.array([[wish.strict]]),
+    }
+
+
+def _first(answer: Arrays, name: str) -> str:
+    return str(answer[name].reshape(-1)[0])

@@ -61,9 +61,9 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 @pytest.fixture(scope="session")
 def shop_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ShopStack"]:
     """A made-up catalogue in a real Redis, for the whole run: who changes it makes an own one, by `made_up_shop`."""
-    from tests.made_up_shop import made_up_shop
+    from tests.made_up_shop import kept_young, made_up_shop
 
-    with made_up_shop(tmp_path_factory.mktemp("shop")) as stack:
+    with made_up_shop(tmp_path_factory.mktemp("shop")) as stack, kept_young(stack):
         yield stack
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ DEADLINE_S = 5.0
 """Nobody waits for it, and a wave has hundreds of keys."""
 
 AT_ONCE = 500
-"""Keys that were touched are packed together."""
+"""Messages between two steps; keys that were touched are packed together."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +81,10 @@ class Service:
         try:
             if self._messages is None:
                 self._messages = self._subscribed()
-            for channel, message in self._messages:
+            for channel, message in islice(self._messages, AT_ONCE):
                 if not channel:
                     return
                 self._note(channel, message)
-                if sum(map(len, self._touched.values())) >= AT_ONCE:
-                    return
         except Unavailable:
             self._pause(WAIT_S)
 

@@ -6,6 +6,7 @@ Safe to repeat: a write carries the time of its inference as its stamp, and a ne
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import numpy as np
@@ -47,7 +48,7 @@ class RelationsWriter:
         scores = [round(float(score), DIGITS) for score in related.near.similarities.tolist()]
         key, packed = self.keys.semantic(name), self._packed(related, made_ms)
         made = datetime.fromtimestamp(made_ms / 1000, UTC)
-        documented = SemanticRelations(dict(zip(map(UUID, names), scores, strict=True)), made, self.source)
+        documented = SemanticRelations(dict(zip(map(_uuid, names), scores, strict=True)), made, self.source)
         self.durable.put_semantic(UUID(name), documented, PackedRow(key, packed))
         value = SortedSet(dict(zip(names, scores, strict=True))) if is_hot and names else None
         return Write(key, packed, value, SEMANTIC_TTL_S)
@@ -61,3 +62,9 @@ class RelationsWriter:
         near = related.near
         columns = {"ids": near.masters[:RELATIONS_PACKED], "scores": near.similarities[:RELATIONS_PACKED]}
         return pack(Packed(Family.SEMANTIC, columns, self.ids.generation, Stamp(0, made_ms, 0)))
+
+
+@lru_cache(maxsize=100_000)
+def _uuid(text: str) -> UUID:
+    """The same masters are near to many, and a UUID takes as long to make as the rest of its entry."""
+    return UUID(text)

@@ -63,9 +63,11 @@ def fronted(
     otlp_http: str = "",
     weights: WeightFiles | None = None,
     gateway: Mapping[str, str] = NOTHING,
+    models: Mapping[str, str] = NOTHING,
 ) -> Iterator[Front]:
     """`names` of models and ensembles; `tenants` is a tenants file's text; `otlp` as of a StackSettings; `weights` in
-    place of those that models.toml names; `gateway` are settings of it, as LISTEN_SILENCE_S."""
+    place of those that models.toml names; `gateway` are settings of it, as LISTEN_SILENCE_S; `models` is said in the
+    environment of models."""
     weights = verified_weights(names) if weights is None else weights
     with contextlib.ExitStack() as running:
         triton = running.enter_context(
@@ -73,7 +75,7 @@ def fronted(
                 folder / "triton",
                 names,
                 weights,
-                environment=collector(otlp),
+                environment={**collector(otlp), **models},
                 otlp_http=otlp_http,
                 ready_s=ready_s,
             )

@@ -100,9 +100,11 @@ class Play:
         self.say(f"version {record.champion} is live again and answers; {self._so_far()}")
 
     async def is_healed(self, server: ProcessMark) -> None:
-        stub = next((mark for mark, one in stubs_of(server).items() if one.model == MODEL), None)
-        if stub is None:
-            raise Internal(f"Triton runs no process of model {MODEL}")
+        serving = (MODEL, self.tally.newest)
+        stubs = [mark for mark, one in stubs_of(server).items() if (one.model, one.version) == serving]
+        if not stubs:
+            raise Internal(f"Triton runs no process of version {self.tally.newest} of {MODEL}")
+        stub = stubs[-1]  # those that were replaced go on for a while
         self.say(f"kill -9 {stub.pid}: one of the processes in which {MODEL} runs")
         self.tally.longest_s = 0.0
         tail = self._tail()

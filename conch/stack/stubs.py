@@ -5,12 +5,14 @@ because Triton buries only those that it ends itself.
 """
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import psutil
 
+from conch.rollout.versions import is_candidate
 from conch.stack.processes import ProcessMark, is_stopped, is_zombie
 
 _WORDS = 4
@@ -20,6 +22,7 @@ _WORDS = 4
 @dataclass(frozen=True, slots=True)
 class Stub:
     model: str
+    version: str
     instance: str
     """As Triton names it in errors: "intent_0_0"."""
 
@@ -32,17 +35,19 @@ class Stub:
             return None
         if len(words) < _WORDS or Path(words[0]).name != "triton_python_backend_stub":
             return None
-        return cls(model=Path(words[1]).parent.parent.name, instance=words[-2])
+        version = Path(words[1]).parent
+        return cls(model=version.parent.name, version=version.name, instance=words[-2])
 
 
 def stubs_of(server: ProcessMark) -> dict[ProcessMark, Stub]:
-    """Those that run now."""
+    """Those that run now, the oldest first."""
     try:
         children = psutil.Process(server.pid).children()
     except psutil.NoSuchProcess:
         return {}
     found = {ProcessMark.of(child.pid): Stub.of(child.pid) for child in children}
-    return {mark: stub for mark, stub in found.items() if mark is not None and stub is not None}
+    stubs = [(mark, stub) for mark, stub in found.items() if mark is not None and stub is not None]
+    return dict(sorted(stubs, key=lambda one: one[0].start_ticks))
 
 
 class Stubs:
@@ -82,6 +87,12 @@ class Stubs:
         for mark in [mark for mark, stub in self._stubs.items() if stub.model == model]:
             del self._stubs[mark]
             self._retired[mark] = end_at
+
+    def retire_candidates(self, there: Collection[str], end_at: float) -> None:
+        """Those that are not there any more: Triton does not end the stubs beside one that has died."""
+        gone = {stub.model for stub in self._stubs.values() if is_candidate(stub.model)} - set(there)
+        for model in gone:
+            self.retire(model, end_at)
 
     def end_retired(self, now: float) -> None:
         for mark in [mark for mark, end_at in self._retired.items() if end_at <= now]:

@@ -40,6 +40,8 @@ HUNG_S = 30.0
 """Without any answer for so long, a model is hung and not busy."""
 END_S = 12.0
 """Of a server that is told to end; it waits for ten itself."""
+LEFT_OVER_S = 10.0
+"""A candidate's stubs end with it, if Triton ends them at all."""
 LOAD_S = 20.0
 """A load can hang for good; then the server is started again."""
 
@@ -127,6 +129,8 @@ class TritonProbe(Probe):
             return
         self._asked_at = self._clock()
         await asyncio.to_thread(self._stubs.refresh)
+        there = [path.name for path in self._folders.candidates()]
+        self._stubs.retire_candidates(there, self._clock() + LEFT_OVER_S)
         self._look_for_leaks()
         try:
             async with TritonHttp(self._address) as triton:

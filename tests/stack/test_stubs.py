@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from conch.stack.processes import ProcessMark, is_zombie
-from conch.stack.stubs import Stub, Stubs
+from conch.stack.stubs import Stub, Stubs, stubs_of
 
 SERVER = """
 import os, sys
@@ -57,7 +57,7 @@ def stubs(server):
 
 
 def test_a_stub_is_known_by_its_model_and_its_instance(server):
-    assert Stub.of(server.start("intent", "intent_0_1").pid) == Stub("intent", "intent_0_1")
+    assert Stub.of(server.start("intent", "intent_0_1").pid) == Stub("intent", "1", "intent_0_1")
     assert Stub.of(server.mark.pid) is None
     assert Stub.of(2**22 - 1) is None
 
@@ -91,6 +91,22 @@ def test_a_retired_stub_is_no_news_and_ends_when_its_time_has_come(server, stubs
     assert not old.runs()
     assert other.runs()
     assert [stubs.dead_models() for _ in range(2)] == [set(), set()]
+
+
+def test_what_is_left_of_a_candidate_that_has_gone_ends(server, stubs):
+    names = ("intent", "intent--candidate-2", "intent--candidate-3")
+    live, there, gone = (server.start(name, f"{name}_0_0") for name in names)
+    stubs.refresh()
+    stubs.retire_candidates(["intent--candidate-2"], end_at=10.0)
+    stubs.end_retired(now=9.0)
+    assert gone.runs()
+    stubs.end_retired(now=10.0)
+    assert [one.runs() for one in (live, there, gone)] == [True, True, False]
+
+
+def test_stubs_of_a_server_are_told_oldest_first(server):
+    started = [server.start("intent", f"intent_0_{number}") for number in range(3)]
+    assert [mark.start_ticks for mark in stubs_of(server.mark)] == sorted(mark.start_ticks for mark in started)
 
 
 def test_one_instance_can_be_ended_by_its_name(server, stubs):

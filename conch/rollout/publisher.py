@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from conch.contracts.errors import ConchError, InvalidRequest, NotFound
+from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
 from conch.rollout.adoption import adopt
 from conch.rollout.bytecode import write_bytecode
 from conch.rollout.checks import check, read_config
@@ -93,10 +93,8 @@ class Publisher:
                 self._put_in_quarantine(model, version, mark, refused)
                 await self._undo()
                 raise
-            except ConchError as error:
-                self._folders.journal.append("failed", model, version, reason=error.message)
-                await self._undo()
-                raise
+            except (ConchError, OSError) as error:
+                raise await self._given_up(model, version, error) from error
 
     async def roll_back(
         self, model: str, version: int | None = None, *, expected_champion: int | None = None
@@ -113,10 +111,8 @@ class Publisher:
             self._folders.begin(Pending(model, target))
             try:
                 return await self._return_to(record, target)
-            except ConchError as error:
-                self._folders.journal.append("failed", model, target, reason=error.message)
-                await self._undo()
-                raise
+            except (ConchError, OSError) as error:
+                raise await self._given_up(model, target, error) from error
 
     async def set_alias(
         self, model: str, alias: str, version: int | None, *, expected_generation: int | None = None
@@ -239,9 +235,17 @@ class Publisher:
             finished = record is not None and pending.version in record.known
             self._folders.journal.append("recovered", pending.model, pending.version, finished=finished)
 
+    async def _given_up(self, model: str, version: int, error: ConchError | OSError) -> ConchError:
+        """What it is called; no fault of the version's. A disk that is full may not even take the journal's line."""
+        failed = error if isinstance(error, ConchError) else Unavailable(f"the disk does not do its part: {error}")
+        with contextlib.suppress(OSError):
+            self._folders.journal.append("failed", model, version, reason=failed.message)
+        await self._undo()
+        return failed
+
     async def _undo(self) -> None:
         """What cannot be undone now, the next publisher undoes."""
-        with contextlib.suppress(ConchError):
+        with contextlib.suppress(ConchError, OSError):
             await recover(self._folders, self._server, self._deadlines)
 
 

@@ -106,6 +106,21 @@ async def test_a_server_that_is_away_is_no_fault_of_the_version(publisher, folde
     assert folders.quarantine.all() == []
 
 
+async def test_a_disk_that_fails_is_no_fault_of_the_version(publisher, folders, triton, version, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    good = version("good")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.copytree", full)
+        with pytest.raises(Unavailable, match="No space left on device"):
+            await publisher.publish(Publication("intent", good))
+    assert folders.quarantine.all() == []
+    assert actions(folders) == [("failed", 2)]
+    assert folders.pending() is None
+    assert (await publisher.publish(Publication("intent", good))).champion == 2
+
+
 async def test_the_second_of_two_publishers_is_told(publisher, folders, version):
     with holding(folders.lock), pytest.raises(Busy, match=r"another publisher \(pid \d+\)"):
         await publisher.publish(Publication("intent", version("good")))

@@ -1,49 +1,19 @@
 """A real Triton under steady load, and versions of a small model that come and go."""
 
-import asyncio
-import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from conch.clients.inference import CallOptions, text_column
-from conch.clients.triton import TritonInference
-from conch.contracts.errors import ConchError
 from conch.rollout.folders import Folders
 from conch.rollout.manifest import CHECKSUMS, FileManifest
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publisher import Publication
 from conch.rollout.refusals import RefusedVersion
-from conch.rollout.server import TritonServer
-from conch.stack.processes import ProcessMark
-from conch.stack.serving import Server, serving
-from conch.stack.stubs import stubs_of
-
-SHIPPED = Path(__file__).parents[2] / "model_repository/intent/1"
-
-
-@dataclass
-class Served:
-    folders: Folders
-    server: Server
-
-    @property
-    def triton(self) -> TritonServer:
-        return TritonServer(self.server.http, self.server.grpc)
-
-    def processes(self, version: int) -> set[int]:
-        """Stubs of that version of intent."""
-        marks = stubs_of(ProcessMark.of_child(self.server.process.pid))
-        at = f"live/models/intent/{version}/model.py"
-        return {mark.pid for mark in marks if at in Path(f"/proc/{mark.pid}/cmdline").read_text()}
-
-    @property
-    def publisher(self) -> Publisher:
-        return Publisher(self.folders, self.triton)
+from conch.stack.serving import serving
+from tests.rollout.under_load import SHIPPED, Served, steady_load
 
 
 @pytest.fixture(scope="module")
@@ -64,47 +34,6 @@ def version(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return make
-
-
-@dataclass
-class Traffic:
-    answers: int = 0
-    errors: list[str] = field(default_factory=list)
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def goes_on(self) -> None:
-        """Until one more request has been answered, or has failed."""
-        self.answered.clear()
-        await self.answered.wait()
-
-
-@contextlib.asynccontextmanager
-async def steady_load(server: Server, callers: int = 2) -> AsyncIterator[Traffic]:
-    """Callers who name no version; at the end each has been answered again."""
-    traffic, stop = Traffic(), asyncio.Event()
-
-    async def call(inference: TritonInference) -> None:
-        while not stop.is_set():
-            try:
-                answer = await inference.infer(
-                    "intent", {"text": text_column("call John")}, call=CallOptions(deadline_s=60)
-                )
-                assert answer["intent"].tolist() == [["DIAL_PERSON"]]
-                traffic.answers += 1
-            except (ConchError, AssertionError) as error:
-                traffic.errors.append(repr(error))
-            traffic.answered.set()
-            # Leave the processor to the loads: what is counted is errors.
-            await asyncio.sleep(0.01)
-
-    async with TritonInference(server.grpc) as inference:
-        async with asyncio.timeout(60):
-            while not await inference.ready("intent"):  # a channel's first attempts may fail on a busy machine
-                continue
-        tasks = [asyncio.create_task(call(inference)) for _ in range(callers)]
-        yield traffic
-        stop.set()
-        await asyncio.gather(*tasks)
 
 
 async def test_a_promotion_starts_the_new_version_and_leaves_the_old_one_running(served, version):
@@ -184,6 +113,18 @@ def wrong_answers(folder: Path) -> None:
     classifier_times(folder, -1.0)
 
 
+def other_shapes(folder: Path) -> None:
+    """A fourth class, which nobody's config knows."""
+    model = onnx.load(folder / "model.onnx")
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("classifier."):
+            array = onnx.numpy_helper.to_array(tensor)
+            axis = array.shape.index(3)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.repeat(array, [1, 1, 2], axis), tensor.name))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
+    onnx.save(model, folder / "model.onnx")
+
+
 def other_names(folder: Path) -> None:
     model = onnx.load(folder / "model.onnx")
     for node in model.graph.node:
@@ -208,6 +149,7 @@ BAD = {
     not_numbers: "values that are no numbers",
     wrong_answers: "output intent is",
     other_names: r"gives scores .* the version before gives logits",
+    other_shapes: "the weights give 4 logits, the contract says 3",
     without_tokenizer: r"does not load.*tokenizer\.json",
 }
 

@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 PYTEST ?=
 
-.PHONY: demo test check fix protos publish-protos lock weights new-model bench perf conformance test-services clean
+.PHONY: demo test check fix protos publish-protos lock weights new-model bench perf conformance test-services test-nightly clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make protos          Python of the .proto files        make publish-protos  their next ones must not break these'
 	@echo 'make lock            resolve the dependencies again    make weights         fetch the model weights'
 	@echo 'make test-services   what needs tools that no wheel carries: they are fetched into ~/.cache/conch'
+	@echo 'make test-nightly    what takes hours: every crash, again and again, and Triton'\''s own bar for loading'
 	@echo 'make conformance     KServe v2 on our Triton and edge, or URL=http://host:8000 [GRPC=host:8001] [KEY=…]'
 	@echo 'make perf            perf_analyzer on the edge, or URL=host:8001 MODEL=intent PERF="--concurrency 16 --face stream"'
 	@echo 'make bench           every benchmark, or NAME=whisper_window'
@@ -64,6 +65,10 @@ new-model: $(VENV)/.dev
 test-services: $(VENV)/.dev
 	$(BIN)/conch models pull
 	$(BIN)/python -m pytest tests/services $(PYTEST)
+
+test-nightly: $(VENV)/.dev
+	$(BIN)/conch models pull
+	$(BIN)/python -m pytest tests/nightly $(PYTEST)
 
 # A key is not shown. No conftest of ours is read but the suite's own: another server is all it needs.
 conformance: export CONFORMANCE_URL = $(URL)

@@ -4,21 +4,27 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from cassandra.cluster import Cluster, Session
 
+from conch.catalogue.generating import generate
+from conch.catalogue.made import Order
 from conch.contracts.errors import Unavailable
-from conch.contracts.features import Stamp
+from conch.contracts.features import Family, Stamp, unpack
 from conch.contracts.keys import CQL_VARIABLE
+from conch.features.rebuilding import Rebuilding
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.cql import run_once
 from conch.stores.cql_relations import UNKNOWN_TIME, CqlRelations, timestamp_of
 from conch.stores.cql_servers import CqlServers
 from conch.stores.cql_tables import create_tables
+from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.durable import new_relations_of, relations_of
+from conch.stores.memory_features import MemoryFeatures
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
 from tests.services.cassandra.node import Node
 from tests.stores.relations_suite import MADE, NEW, RelationsSuite, blob, semantic
@@ -147,6 +153,25 @@ def test_each_catalogue_has_a_keyspace_of_its_own(cassandra: Node, keyspace: str
         assert list(again.read(["k"])) == [blob(1)]
 
 
+def test_a_catalogue_made_on_it_has_its_relations_there_and_gives_redis_back_what_it_lost(
+    cassandra: Node, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CQL_VARIABLE, cassandra.address)
+    folder = CatalogueFolder.of(tmp_path, "default")
+    report = generate(folder, MemoryFeatures(), Order(100, 1, related=10))
+    after_a_flush = MemoryFeatures()
+    with closing(relations_of(folder, deadline_s=PATIENT_S)) as durable:
+        masters = list(durable.masters())
+        assert len(masters) == report.related_masters > 0
+        assert len(list(durable.offered())) == report.masters
+        Rebuilding(folder, after_a_flush, durable, partial(DuckDbRollups, folder.rollups)).rebuild()
+        keys = [folder.keys.semantic(str(master)) for master in masters]
+        kept, given_back = durable.read(keys), after_a_flush.read(keys)
+        related = [len(row.related) for master in masters if (row := durable.semantic(master)) is not None]
+    assert [len(packed_ids(blob)) for blob in kept] == related
+    assert [packed_ids(blob) for blob in given_back] == [packed_ids(blob) for blob in kept]
+
+
 @pytest.mark.timeout(300)
 def test_a_node_that_is_silent_is_not_waited_for(cassandra: Node, servers: CqlServers, keyspace: str) -> None:
     with closing(CqlRelations(servers, keyspace, write_deadline_s=PATIENT_S)) as relations:
@@ -187,6 +212,12 @@ def recovered(relations: Relations) -> list[bytes | None]:
             return list(relations.read(["k"]))
         except Unavailable:
             time.sleep(0.05)
+
+
+def packed_ids(blob: bytes | None) -> list[int]:
+    assert blob is not None
+    ids: list[int] = unpack(blob, Family.SEMANTIC).columns["ids"].tolist()
+    return ids
 
 
 @contextmanager

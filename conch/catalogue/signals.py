@@ -100,15 +100,19 @@ def sold(views: Views, leaf_categories: U4, parents: U4, now_ms: int, pane_ms: i
     table = lineages(parents)[leaf_categories[views.leaf[recent]]]
     # A level of NO_REASON comes last: everything.
     table = np.concatenate([table, np.full((len(recent), 1), 2**32 - 1, np.uint32)], axis=1)
-    width = table.shape[1]
-    pane = np.repeat(views.at_ms[recent] // pane_ms, width)
-    offer, bought = np.repeat(views.offer[recent], width), np.repeat(views.bought[recent], width)
-    keys = np.stack([pane, table.ravel().astype(np.int64), offer.astype(np.int64)], axis=1)
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    width, offers = table.shape[1], int(views.offer.max(initial=0)) + 1
+    # All that two of them share in one number: sorting numbers is ten times as fast as sorting rows.
+    categories, category = np.unique(table.ravel(), return_inverse=True)
+    first = (now_ms - DAY_MS) // pane_ms
+    pane = np.repeat(views.at_ms[recent] // pane_ms - first, width)
+    offer, bought = np.repeat(views.offer[recent].astype(np.int64), width), np.repeat(views.bought[recent], width)
+    unique, inverse = np.unique((pane * len(categories) + category) * offers + offer, return_inverse=True)
+    rest, offer = np.divmod(unique, offers)
+    pane, category = np.divmod(rest, max(len(categories), 1))
     return Sold(
-        pane_ms=unique[:, 0] * pane_ms,
-        category=unique[:, 1].astype(np.uint32),
-        offer=unique[:, 2].astype(np.uint32),
+        pane_ms=(pane + first) * pane_ms,
+        category=categories[category],
+        offer=offer.astype(np.uint32),
         units=np.bincount(inverse, bought, len(unique)).astype(np.int64),
         views=np.bincount(inverse, minlength=len(unique)).astype(np.int64),
     )

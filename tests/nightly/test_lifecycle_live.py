@@ -1,9 +1,9 @@
 """At full size: what Triton's own tests do to it, and a publisher that is killed at every step, again and again."""
 
+import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -76,9 +76,8 @@ async def test_a_publisher_that_is_killed_leaves_the_old_or_the_new(served, tmp_
     server = served.server
     command = [sys.executable, "-c", PUBLISHER, str(served.folders.root), server.http, server.grpc, str(new), step]
     async with steady_load(server) as traffic:
-        # Not with asyncio: the callers' loop looks on while it runs.
-        process = subprocess.Popen(command)
-        while process.poll() is None:
+        process = await asyncio.create_subprocess_exec(*command)
+        while process.returncode is None:
             await traffic.goes_on()
         assert process.returncode == -signal.SIGKILL
         await served.publisher.recover()

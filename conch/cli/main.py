@@ -13,6 +13,7 @@ from conch.cli.doctor import doctor
 from conch.cli.down import down
 from conch.cli.edge import edge_app
 from conch.cli.embed import embed
+from conch.cli.experiments import experiments_app
 from conch.cli.features import features_app
 from conch.cli.history import history
 from conch.cli.keys import keys_app
@@ -20,6 +21,7 @@ from conch.cli.listen import listen
 from conch.cli.models import list_models
 from conch.cli.naming import alias, sign
 from conch.cli.publish import publish, rollback
+from conch.cli.recommend import recommend, track
 from conch.cli.relations import relations_app
 from conch.cli.search import search
 from conch.cli.speak import speak
@@ -27,6 +29,7 @@ from conch.cli.status import status
 from conch.cli.transcribe import transcribe
 from conch.cli.understand import understand
 from conch.cli.up import up
+from conch.cli.users import users_app
 from conch.cli.voice_sim import voice_sim
 from conch.cli.watch import watch
 from conch.cli.weights import pull
@@ -46,6 +49,8 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(features_app, name="features")
 app.add_typer(relations_app, name="relations")
+app.add_typer(experiments_app, name="experiments")
+app.add_typer(users_app, name="users")
 
 for command in (
     up,
@@ -58,6 +63,8 @@ for command in (
     speak,
     embed,
     search,
+    recommend,
+    track,
     publish,
     rollback,
     doctor,

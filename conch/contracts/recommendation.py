@@ -118,3 +118,17 @@ class Reranked:
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Masters that did not go out, by provenance.DROPPED; those above 0."""
     degraded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    index: int
+    """In the request."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    accepted: int
+    """Events that the log has."""
+    refused: tuple[Refused, ...] = ()

@@ -3,12 +3,12 @@
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from conch.clients.events import DEADLINE_S, EventLog, Record
 from conch.contracts.errors import ConchError, InvalidRequest, TooMuch, Unavailable
 from conch.contracts.events import EVENTS, AnyEvent, encode, event_of
+from conch.contracts.recommendation import Refused, Tracked
 from gateway.calls import Call
 from gateway.permitted import check_permitted
 from gateway.recommending.recommending import MODEL
@@ -18,20 +18,6 @@ MOST_EVENTS = 1_000
 
 AHEAD_MS = 600_000
 """An event that is later than our clock by more is refused: its sender's clock is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    index: int
-    """In the request."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    accepted: int
-    """Events that the log has."""
-    refused: tuple[Refused, ...]
 
 
 class Tracking:

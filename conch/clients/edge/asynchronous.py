@@ -1,7 +1,7 @@
 """AsyncClient: as Client, for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import grpc
 import grpc.aio
 
-from conch.clients.edge import health, kserve, results, text, voice
+from conch.clients.edge import health, kserve, recommend, results, text, voice
 from conch.clients.edge.connection import DEFAULT_ADDRESS, OPTIONS, Connection, Tls
 from conch.clients.edge.operations import Operation, failure, request_id_in
 from conch.clients.edge.patience import Patience
@@ -17,6 +17,7 @@ from conch.clients.edge.retries import Attempts, Retries
 from conch.clients.inference import Arrays, IndexedModel
 from conch.commands.contacts import Contact
 from conch.contracts.errors import ConchError
+from conch.contracts.recommendation import Recommendation, Tracked, Wish
 from conch.contracts.voice import SpokenSentence, TranscriptEvent, Understood
 
 T = TypeVar("T")
@@ -173,6 +174,14 @@ class AsyncClient:
         self, texts: Sequence[str], *, timeout_s: float | None = None, request_id: str = ""
     ) -> results.Embeddings:
         return await self._answer(text.embed(texts), timeout_s, request_id)
+
+    async def recommend(self, wish: Wish, *, timeout_s: float | None = None, request_id: str = "") -> Recommendation:
+        return await self._answer(recommend.recommend(wish), timeout_s, request_id)
+
+    async def track(
+        self, events: Sequence[Mapping[str, Any]], *, timeout_s: float | None = None, request_id: str = ""
+    ) -> Tracked:
+        return await self._answer(recommend.track(events), timeout_s, request_id)
 
     async def infer(
         self,

@@ -1,13 +1,13 @@
 """Client: calls that block, and streams to loop over."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
-from conch.clients.edge import health, kserve, results, text, voice
+from conch.clients.edge import health, kserve, recommend, results, text, voice
 from conch.clients.edge.connection import DEFAULT_ADDRESS, OPTIONS, Connection, Tls
 from conch.clients.edge.operations import Operation, failure, request_id_in
 from conch.clients.edge.patience import Patience
@@ -15,6 +15,7 @@ from conch.clients.edge.retries import Attempts, Retries
 from conch.clients.inference import Arrays, IndexedModel
 from conch.commands.contacts import Contact
 from conch.contracts.errors import ConchError
+from conch.contracts.recommendation import Recommendation, Tracked, Wish
 from conch.contracts.voice import SpokenSentence, TranscriptEvent, Understood
 
 T = TypeVar("T")
@@ -174,6 +175,19 @@ class Client:
         self, texts: Sequence[str], *, timeout_s: float | None = None, request_id: str = ""
     ) -> results.Embeddings:
         return self._answer(text.embed(texts), timeout_s, request_id)
+
+    def recommend(self, wish: Wish, *, timeout_s: float | None = None, request_id: str = "") -> Recommendation:
+        """A ranked list, or a later page of one; `wish` is conch.contracts.recommendation.Wish."""
+        return self._answer(recommend.recommend(wish), timeout_s, request_id)
+
+    def track(
+        self, events: Sequence[Mapping[str, Any]], *, timeout_s: float | None = None, request_id: str = ""
+    ) -> Tracked:
+        """What users did: fields of docs/events.schema.json but `catalogue`; the log has those that were accepted.
+
+        An event without an `id` is not sent again where a call fails.
+        """
+        return self._answer(recommend.track(events), timeout_s, request_id)
 
     def infer(
         self,

@@ -7,7 +7,8 @@ import pytest
 from conch.clients.memory_events import MemoryEventLog
 from conch.contracts.errors import PermissionDenied, TooMuch, Unavailable
 from conch.contracts.events import EVENTS, Click, Impression, Order, View, decode
-from gateway.recommending.tracking import AHEAD_MS, Refused, Tracking
+from conch.contracts.recommendation import Refused
+from gateway.recommending.tracking import AHEAD_MS, Tracking
 from tests.gateway.recommending.conftest import CALL, call_of
 
 NOW_MS = 1_700_000_000_000

@@ -1,0 +1,111 @@
+"""`conch experiments report`: what each variant has done so far."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from conch.cli.connection import State, needing_a_stack
+from conch.cli.console import err, out, print_json, reporting_errors
+from conch.cli.users import Events
+from conch.contracts.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from conch.contracts.events import AnyEvent
+    from conch.recommendation.outcomes import VariantReport
+
+READ_S = 60.0
+"""For all of the log."""
+
+experiments_app = typer.Typer(help="Experiments on recommendations.", no_args_is_help=True)
+
+
+@experiments_app.callback()
+def experiments() -> None:
+    """Experiments on recommendations."""
+
+
+@experiments_app.command("report")
+def report(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Events as JSON Lines. Default: the whole event log.")
+    ] = None,
+    control: Annotated[str, typer.Option("--control", metavar="V", help="What others are compared with.")] = "",
+    effect: Annotated[
+        float, typer.Option("--effect", min=0.001, help="Size of differences to look for, as a share of the control's.")
+    ] = 0.1,
+    events: Events = "",
+    state: State = None,
+    json: Annotated[bool, typer.Option("--json", help="One object a variant.")] = False,
+) -> None:
+    """Print CTR, conversion, revenue, session time and bounce by variant, with intervals that hold at every look."""
+    from conch.recommendation.outcomes import report as report_of
+    from conch.recommendation.scenarios import Scenarios
+
+    with reporting_errors(), needing_a_stack():
+        found = list(_of_file(file)) if file is not None else list(_of_log(events, state))
+        name = control or Scenarios.read().experiment.control
+        variants = report_of(found, name, effect)
+    if json:
+        for variant in variants:
+            print_json(asdict(variant))
+        return
+    if not variants:
+        err.print("no impression was tracked: nobody has been exposed to a variant yet")
+    else:
+        out.print(_table(variants))
+
+
+def _of_file(file: Path) -> Iterator["AnyEvent"]:
+    from conch.contracts.events import decode
+
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield decode(line)
+            except InvalidRequest as error:
+                raise InvalidRequest(f"{file}, line {number}: {error.message}") from error
+
+
+def _of_log(events: str, state: Path | None) -> Iterator["AnyEvent"]:
+    """Without those of users who are forgotten; what cannot be read is counted."""
+    from conch.cli.event_log import events_address
+    from conch.clients.kafka import KafkaEventLog
+    from conch.contracts.events import EVENTS, FORGOTTEN, decode, decode_forgotten
+
+    log = KafkaEventLog(events_address(events, state))
+    tombstones = [decode_forgotten(record.value) for record in log.read(FORGOTTEN, READ_S)]
+    forgotten = {one.key: one.time_ms for one in tombstones}
+    unreadable = 0
+    for record in log.read(EVENTS, READ_S):
+        try:
+            event = decode(record.value)
+        except InvalidRequest:
+            unreadable += 1
+            continue
+        if event.time_ms > forgotten.get(f"{event.catalogue}:{event.user}", -1):
+            yield event
+    if unreadable:
+        err.print(f"{unreadable:,} records are no events and were passed over")
+
+
+def _table(variants: list["VariantReport"]) -> Table:
+    metrics = list(variants[0].metrics)
+    table = Table("variant", "users", "sessions", *metrics, box=None, pad_edge=False)
+    for variant in variants:
+        cells = []
+        for metric in variant.metrics.values():
+            cell = f"{metric.value:.4g}"
+            if metric.difference is not None:
+                one = metric.difference
+                cell += f" ({one.value:+.4g}, {one.low:+.4g} to {one.high:+.4g}, p {one.p:.2g})"
+            cells.append(cell)
+        table.add_row(variant.variant, f"{variant.users:,}", f"{variant.sessions:,}", *cells)
+    return table

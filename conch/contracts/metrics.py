@@ -172,6 +172,19 @@ ROLLOUT_PROBE_SECONDS = Metric(
     ("model",),
 )
 
+ROLLOUT_HEALS = Metric(
+    "conch_rollout_heals_total",
+    Kind.COUNTER,
+    "Times that a model was loaded again because a process of it had died, hung or leaked.",
+    ("model", "server"),
+)
+ROLLOUT_HEAL_SECONDS = Metric(
+    "conch_rollout_heal_seconds",
+    Kind.GAUGE,
+    "Seconds that the last such load took, from when the fault was found to an answer.",
+    ("model", "server"),
+)
+
 # Exported by the bridge.
 BRIDGE_SAMPLES = Metric(
     "conch_bridge_samples",
@@ -240,6 +253,8 @@ ALL = (
     ROLLOUT_ACTIONS,
     ROLLOUT_LOAD_SECONDS,
     ROLLOUT_PROBE_SECONDS,
+    ROLLOUT_HEALS,
+    ROLLOUT_HEAL_SECONDS,
     BRIDGE_SAMPLES,
     BRIDGE_DUPLICATES,
     BRIDGE_REFUSED,

@@ -28,6 +28,8 @@ class RolloutMetrics(Collector):
         self._actions: dict[tuple[str, ...], float] = {}
         self._load_s: dict[tuple[str, ...], float] = {}
         self._probe_s: dict[tuple[str, ...], float] = {}
+        self._heals: dict[tuple[str, ...], float] = {}
+        self._heal_s: dict[tuple[str, ...], float] = {}
 
     def collect(self) -> Iterator[Any]:
         while lines := self._tail.read():
@@ -39,6 +41,8 @@ class RolloutMetrics(Collector):
         yield _family(metrics.ROLLOUT_ACTIONS, self._actions)
         yield _family(metrics.ROLLOUT_LOAD_SECONDS, self._load_s)
         yield _family(metrics.ROLLOUT_PROBE_SECONDS, self._probe_s)
+        yield _family(metrics.ROLLOUT_HEALS, self._heals)
+        yield _family(metrics.ROLLOUT_HEAL_SECONDS, self._heal_s)
 
     def _count(self, line: Line) -> None:
         what = (line.model, line.action)
@@ -46,6 +50,10 @@ class RolloutMetrics(Collector):
         if line.action == "promoted" and "load_s" in line.evidence:
             self._load_s[(line.model,)] = float(line.evidence["load_s"])
             self._probe_s[(line.model,)] = float(line.evidence["probe_s"])
+        if line.action == "healed":
+            where = (line.model, str(line.evidence["server"]))
+            self._heals[where] = self._heals.get(where, 0) + 1
+            self._heal_s[where] = float(line.evidence["took_s"])
 
 
 def serve_metrics(folders: Folders, host: str, port: int) -> int:

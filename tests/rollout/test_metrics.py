@@ -45,3 +45,11 @@ async def test_what_is_published_is_counted(samples, publisher, version):
         ("conch_rollout_actions_total", "promoted", "intent"): 2,
         ("conch_rollout_actions_total", "refused", "intent"): 1,
     }
+
+
+async def test_what_is_healed_is_counted_by_model_and_server(samples, folders):
+    for took_s in (1.5, 0.75):
+        folders.journal.append("healed", "intent", None, server="triton", reason="has lost its stub", took_s=took_s)
+    told = samples()
+    assert told["conch_rollout_heals_total", "intent", "triton"] == 2
+    assert told["conch_rollout_heal_seconds", "intent", "triton"] == 0.75

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from conch.catalogue.sessions import HOUR_MS, Views
 from conch.contracts.keys import BEST_SELLERS_KEPT, BOUGHT_KEPT, CO_VIEW_KEPT, VIEWS_KEPT
+from conch.contracts.provenance import NO_REASON
 from conch.features.wares import lineages
 from conch.stores.rollups import DEFAULT_WEIGHTS
 from conch.stores.snapshot import F4, U4
@@ -98,14 +99,17 @@ def sold(views: Views, leaf_categories: U4, parents: U4, now_ms: int, pane_ms: i
     """Of the last day: each for its leaf, each ancestor and everything."""
     recent = np.flatnonzero(views.at_ms > now_ms - DAY_MS)
     table = lineages(parents)[leaf_categories[views.leaf[recent]]]
-    # A level of NO_REASON comes last: everything.
-    table = np.concatenate([table, np.full((len(recent), 1), 2**32 - 1, np.uint32)], axis=1)
-    width, offers = table.shape[1], int(views.offer.max(initial=0)) + 1
+    # Everything stands last; what comes after a root is nothing.
+    table = np.concatenate([table, np.full((len(recent), 1), NO_REASON, np.uint32)], axis=1)
+    counts = table != NO_REASON
+    counts[:, -1] = True
+    row = np.nonzero(counts)[0]
+    offers = int(views.offer.max(initial=0)) + 1
     # All that two of them share in one number: sorting numbers is ten times as fast as sorting rows.
-    categories, category = np.unique(table.ravel(), return_inverse=True)
+    categories, category = np.unique(table[counts], return_inverse=True)
     first = (now_ms - DAY_MS) // pane_ms
-    pane = np.repeat(views.at_ms[recent] // pane_ms - first, width)
-    offer, bought = np.repeat(views.offer[recent].astype(np.int64), width), np.repeat(views.bought[recent], width)
+    pane = (views.at_ms[recent] // pane_ms - first)[row]
+    offer, bought = views.offer[recent].astype(np.int64)[row], views.bought[recent][row]
     unique, inverse = np.unique((pane * len(categories) + category) * offers + offer, return_inverse=True)
     rest, offer = np.divmod(unique, offers)
     pane, category = np.divmod(rest, max(len(categories), 1))
@@ -123,7 +127,7 @@ def best_sellers(sold: Sold, now_ms: int) -> Ranked:
     weights = DEFAULT_WEIGHTS
     units = weights.day + weights.hour * (sold.pane_ms > now_ms - HOUR_MS)
     scores = units * sold.units + weights.views * sold.views
-    known = (sold.category != 2**32 - 1) & (sold.pane_ms > now_ms - DAY_MS)
+    known = (sold.category != NO_REASON) & (sold.pane_ms > now_ms - DAY_MS)
     return _summed(sold.category[known], sold.offer[known], scores[known], BEST_SELLERS_KEPT)
 
 

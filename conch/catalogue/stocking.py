@@ -27,6 +27,9 @@ from conch.stores.snapshot import U4
 
 PANE_MS = 300_000
 
+PANES_AT_ONCE = 12
+"""Of one transaction: each has tens of thousands of sales in a large catalogue."""
+
 AT_ONCE = 500
 """Writes of one pipeline."""
 
@@ -91,15 +94,19 @@ class Stocking:
         made, writer = self._made, self._writer
         sold = signals.sold(made.views, made.tree.leaves, made.tree.parents, made.now_ms, PANE_MS)
         self._put(writer.best_sellers(signals.best_sellers(sold, made.now_ms)))
-        columns = (sold.pane_ms, sold.category, sold.offer, sold.units, sold.views)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
+        begins = np.flatnonzero(np.diff(sold.pane_ms, prepend=-1)).tolist()
+        bounds = list(zip(begins, [*begins[1:], len(sold.pane_ms)], strict=True))
         with closing(DuckDbRollups(self._rollups)) as rollups:
-            panes = itertools.groupby(rows, key=lambda row: row[0])
-            rollups.load({pane_ms: [self._sale(*row) for _, *row in some] for pane_ms, some in panes})
+            for some in _batches(bounds, PANES_AT_ONCE):
+                rollups.load({int(sold.pane_ms[begin]): self._pane(sold, begin, end) for begin, end in some})
 
-    def _sale(self, category: int, offer: int, units: int, views: int) -> Sale:
-        name = ALL if category == NO_REASON else self._made.tree.names[category]
-        return Sale(name, self._writer.pids[offer], units, views)
+    def _pane(self, sold: signals.Sold, begin: int, end: int) -> list[Sale]:
+        names, pids = self._made.tree.names, self._writer.pids
+        columns = (column[begin:end].tolist() for column in (sold.category, sold.offer, sold.units, sold.views))
+        return [
+            Sale(ALL if category == NO_REASON else names[category], pids[offer], units, views)
+            for category, offer, units, views in zip(*columns, strict=True)
+        ]
 
     def _categories_together(self) -> None:
         made, writer, keys = self._made, self._writer, self._writer.keys

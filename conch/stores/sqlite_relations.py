@@ -13,8 +13,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from conch.contracts.errors import Unavailable
-from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
-from conch.stores.relations import Table as Table
+from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations, Table
 from conch.stores.stamps import is_newer
 
 DEADLINE_S = 1.0

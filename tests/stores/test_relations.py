@@ -8,8 +8,8 @@ import pytest
 
 from conch.contracts.errors import Unavailable
 from conch.stores.memory_relations import MemoryRelations
-from conch.stores.relations import Offers, PackedRow, Relations
-from conch.stores.sqlite_relations import SqliteRelations, Table
+from conch.stores.relations import Offers, PackedRow, Relations, Table
+from conch.stores.sqlite_relations import SqliteRelations
 from tests.stores.relations_suite import RelationsSuite, blob
 
 

@@ -97,15 +97,11 @@ def _of_log(events: str, state: Path | None) -> Iterator["AnyEvent"]:
 
 
 def _table(variants: list["VariantReport"]) -> Table:
-    metrics = list(variants[0].metrics)
-    table = Table("variant", "users", "sessions", *metrics, box=None, pad_edge=False)
+    table = Table("variant", "users", "metric", "value", "difference", "from", "to", "p", box=None, pad_edge=False)
     for variant in variants:
-        cells = []
-        for metric in variant.metrics.values():
-            cell = f"{metric.value:.4g}"
-            if metric.difference is not None:
-                one = metric.difference
-                cell += f" ({one.value:+.4g}, {one.low:+.4g} to {one.high:+.4g}, p {one.p:.2g})"
-            cells.append(cell)
-        table.add_row(variant.variant, f"{variant.users:,}", f"{variant.sessions:,}", *cells)
+        for name, metric in variant.metrics.items():
+            row = [variant.variant, f"{variant.users:,}", name, f"{metric.value:.4g}"]
+            if (one := metric.difference) is not None:
+                row += [f"{one.value:+.4g}", f"{one.low:+.4g}", f"{one.high:+.4g}", f"{one.p:.2g}"]
+            table.add_row(*row)
     return table

@@ -8,9 +8,11 @@ import wave
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient, InferInput
 
 Conch = Callable[..., "subprocess.CompletedProcess[str]"]
 SENTENCE = "Please summon the cleaning crew to aisle five."
@@ -233,3 +235,45 @@ def test_a_model_is_updated_under_load_and_healed_and_no_caller_notices(conch):
 
     history = [json.loads(line) for line in conch("models", "history", "intent", "--json").stdout.splitlines()]
     assert [line["action"] for line in history] == ["promoted", "refused", "rolled back", "healed"]
+
+
+@pytest.fixture(scope="module")
+def shop(conch: Conch) -> None:
+    done = conch("catalogue", "generate", "--masters", "1000", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+
+
+def test_recommend_prints_the_list_that_any_kserve_client_gets(conch, shop, tmp_path):
+    done = conch("recommend", "--user", "user-1", "-k", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert {"items", "recommendation_id", "variant", "degraded", "fallback"} <= answer.keys()
+    assert len(answer["items"]) == 5
+    assert {"pid", "master", "score", "provenance"} <= answer["items"][0].keys()
+    status = json.loads(conch("status", "--json").stdout)
+    with InferenceServerClient(status["services"]["triton"]["addresses"]["grpc"]) as triton:
+        user, most = InferInput("user", [1, 1], "BYTES"), InferInput("k", [1, 1], "INT32")
+        user.set_data_from_numpy(np.array([[b"user-1"]], object))
+        most.set_data_from_numpy(np.array([[5]], np.int32))
+        bare = triton.infer("recommend", [user, most])
+    assert [str(UUID(bytes=row.tobytes())) for row in bare.as_numpy("pid_uuids")[0]] == [
+        item["pid"] for item in answer["items"]
+    ]
+    assert bare.as_numpy("item_scores")[0].tolist() == pytest.approx([item["score"] for item in answer["items"]])
+
+
+def test_what_is_tracked_is_reported_and_who_is_forgotten_is_not(conch, shop, tmp_path):
+    answer = json.loads(conch("recommend", "--user", "user-2", "-k", "1", "--json").stdout)
+    seen = {"user": "user-2", "pid": answer["items"][0]["pid"], "recommendation_id": answer["recommendation_id"]}
+    file = tmp_path / "events.jsonl"
+    lines = [{"kind": "impression", "variant": answer["variant"], **seen}, {"kind": "click", **seen}, {"kind": "click"}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = conch("track", str(file), "--json")
+    assert done.returncode == 1, done.stderr
+    tracked = json.loads(done.stdout)
+    assert (tracked["accepted"], [one["line"] for one in tracked["refused"]]) == (2, [3])
+    (variant,) = map(json.loads, conch("experiments", "report", "--json").stdout.splitlines())
+    assert (variant["variant"], variant["metrics"]["ctr"]["value"]) == (answer["variant"], 1.0)
+    forgotten = conch("users", "forget", "user-2")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert conch("experiments", "report", "--json").stdout == ""

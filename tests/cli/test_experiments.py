@@ -1,0 +1,75 @@
+"""`conch experiments report` of a file, and of a real event log without those who are forgotten."""
+
+import asyncio
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from conch.cli.main import app
+from conch.clients.events import Record
+from conch.clients.kafka import KafkaEventLog
+from conch.contracts.events import EVENTS, FORGOTTEN, Click, Forgotten, Impression, encode
+from tests.kafka_broker import running_kafka
+
+LIST = "0b6f6f0e-8f0e-4f57-9d0a-63f1f6d2c9aa"
+
+
+def ids():
+    return (f"{number:08x}-8f0e-4f57-9d0a-63f1f6d2c9aa" for number in range(1, 1_000))
+
+
+def events(users=("ana", "bo")):
+    own = ids()
+    for number, user in enumerate(users):
+        about = {"catalogue": "default", "user": user, "pid": "p", "recommendation_id": LIST}
+        yield Impression(id=next(own), time_ms=1, variant=("control", "treatment")[number % 2], **about)
+        yield Click(id=next(own), time_ms=2, **about)
+
+
+def reported(*arguments):
+    done = CliRunner().invoke(app, ["experiments", "report", *arguments])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_a_file_becomes_a_row_a_variant(tmp_path):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(map(encode, events())))
+    control, treatment = map(json.loads, reported(str(file), "--json").stdout.splitlines())
+    assert (control["variant"], control["users"], control["metrics"]["ctr"]["value"]) == ("control", 1, 1.0)
+    assert (treatment["variant"], treatment["users"]) == ("treatment", 1)
+    assert "revenue_per_session" in reported(str(file)).stdout
+
+
+def test_a_line_that_is_no_event_is_named(tmp_path):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(map(encode, events())) + b"\n{}")
+    done = CliRunner().invoke(app, ["experiments", "report", str(file)])
+    assert done.exit_code == 1
+    assert "line 5" in done.output
+
+
+def test_no_exposure_is_no_report(tmp_path):
+    (tmp_path / "none.jsonl").write_bytes(b"")
+    assert "nobody has been exposed" in reported(str(tmp_path / "none.jsonl")).output
+
+
+@pytest.mark.parametrize("forgotten", [(), ("ana",)])
+def test_the_log_is_read_without_those_who_are_forgotten(tmp_path, forgotten):
+    async def filled(address):
+        log = KafkaEventLog(address)
+        records = [Record(EVENTS, event.key, encode(event), event.time_ms) for event in events()]
+        records.append(Record(EVENTS, "default:x", b"no event", 1))
+        for user in forgotten:
+            tombstone = Forgotten(catalogue="default", user=user, time_ms=5)
+            records.append(Record(FORGOTTEN, tombstone.key, encode(tombstone), 5))
+        assert set(await log.append(records, 30)) == {None}
+        await log.close()
+
+    with running_kafka(tmp_path) as broker:
+        asyncio.run(filled(broker.address))
+        done = reported("--events", broker.address, "--json")
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [row["variant"] for row in rows] == (["treatment"] if forgotten else ["control", "treatment"])
+    assert "1 records are no events" in done.output

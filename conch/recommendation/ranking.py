@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conch.contracts.provenance import DROPPED, NO_REASON, Change
+from conch.recommendation.capping import IN, SOLD_OUT, WITHOUT, comes_first, within_caps
 from conch.recommendation.scenarios import Ranking
 
 U4 = npt.NDArray[np.uint32]
@@ -103,13 +104,13 @@ def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranki
         np.float64(ranking.flash_bonus), ranking.sponsored, now_ms,
     )  # fmt: skip
     pids, rules, prices, ratings, changes, adjustments, sponsored, bids, states, ignored = best
-    taken, slots, dropped = _within_caps(
+    taken, slots, dropped = within_caps(
         fixed(masters), pids, rules, prices, ratings, sponsored, states, offers.sellers, offers.brands,
         offers.categories, ranking.seller_cap, ranking.brand_cap, ranking.category_cap,
         ranking.sponsored_slots if ranking.sponsored else 0, k,
     )  # fmt: skip
-    dropped[_OUT_OF_STOCK] += np.count_nonzero(states == _SOLD_OUT)
-    dropped[_NO_OFFER] += np.count_nonzero(states == _WITHOUT)
+    dropped[_OUT_OF_STOCK] += np.count_nonzero(states == SOLD_OUT)
+    dropped[_NO_OFFER] += np.count_nonzero(states == WITHOUT)
     which = slots.astype(np.int64)
     given = adjustments[taken, which]
     given[:, 2] = np.where(slots, bids[taken], 1.0)
@@ -121,8 +122,9 @@ def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranki
     )  # fmt: skip
 
 
-_IN, _SOLD_OUT, _WITHOUT = 0, 1, 2
-_OUT_OF_STOCK, _NO_OFFER, _SELLER, _BRAND, _CATEGORY, _BEYOND = range(len(DROPPED))
+_STOCKED, _OUT, _UNKNOWN = 0, 1, 2
+"""Of offers; unknown to the snapshot."""
+_OUT_OF_STOCK, _NO_OFFER = DROPPED.index("out_of_stock"), DROPPED.index("no_offer")
 
 
 _BOOSTED, _FLASH, _EXPIRED = np.uint32(Change.BOOSTED), np.uint32(Change.FLASH_SALE), np.uint32(Change.EXPIRED)
@@ -130,11 +132,8 @@ _IGNORED, _SWAPPED = np.uint32(Change.IGNORED), np.uint32(Change.OFFER_SWAPPED)
 
 
 @numba.njit(cache=True)
-def _promo_of(pid, pids, marked):  # type: ignore[no-untyped-def]
+def _promo_of(pid, pids):  # type: ignore[no-untyped-def]
     """Its row, or -1."""
-    byte = pid >> 3
-    if byte >= len(marked) or not (marked[byte] >> (pid & 7)) & 1:
-        return -1
     low, high = 0, len(pids)
     while low < high:
         middle = (low + high) // 2
@@ -146,14 +145,42 @@ def _promo_of(pid, pids, marked):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _comes_first(score, price, rating, pid, other_score, other_price, other_rating, other_pid):  # type: ignore[no-untyped-def]
-    if score != other_score:
-        return score > other_score
-    if price != other_price:
-        return price < other_price
-    if rating != other_rating:
-        return rating > other_rating
-    return pid < other_pid
+def _gathered(masters, starts, offer_pids, prices, ratings, stock, marked):  # type: ignore[no-untyped-def]
+    """Offers of all masters, one after the other, with their columns.
+
+    They lie anywhere in gigabytes. A pass that only fetches, one column at a time, has the processor wait for ten of
+    them at once; a loop that decides as it goes waits for each.
+    """
+    count = len(masters)
+    begins, bounds = np.zeros(count, np.int64), np.zeros(count + 1, np.int64)
+    for place in range(count):
+        master = np.int64(masters[place])
+        if master + 1 < len(starts):
+            begins[place] = starts[master]
+            bounds[place + 1] = starts[master + 1] - starts[master]
+    for place in range(count):
+        bounds[place + 1] += bounds[place]
+    size = bounds[count]
+    pids, own_prices, own_ratings = np.empty(size, np.uint32), np.zeros(size, np.float32), np.zeros(size, np.float32)
+    states, has_promo = np.full(size, _UNKNOWN, np.uint8), np.zeros(size, np.bool_)
+    for place in range(count):
+        shift = begins[place] - bounds[place]
+        for at in range(bounds[place], bounds[place + 1]):
+            pids[at] = offer_pids[at + shift]
+    for at in range(size):
+        if pids[at] < len(prices):
+            own_prices[at] = prices[pids[at]]
+    for at in range(size):
+        if pids[at] < len(prices):
+            own_ratings[at] = ratings[pids[at]]
+    for at in range(size):
+        if pids[at] < len(prices):
+            states[at] = _STOCKED if stock[pids[at]] else _OUT
+    for at in range(size):
+        byte = pids[at] >> 3
+        if byte < len(marked):
+            has_promo[at] = (marked[byte] >> (pids[at] & 7)) & 1
+    return bounds, pids, own_prices, own_ratings, states, has_promo
 
 
 @numba.njit(cache=True)
@@ -171,21 +198,22 @@ def _best_offers(  # type: ignore[no-untyped-def]
     sponsored, best_bids = np.full(count, -1.0, np.float64), np.ones(count, np.float64)
     states = np.zeros(count, np.uint8)
     ignored = 0
+    bounds, offers, offer_prices, offer_ratings, states_of, has_promo = _gathered(
+        masters, starts, offer_pids, prices, ratings, stock, marked
+    )
     for place in range(count):
-        master = np.int64(masters[place])
-        begin, end = (starts[master], starts[master + 1]) if master + 1 < len(starts) else (0, 0)
-        states[place] = _WITHOUT if begin == end else _SOLD_OUT
+        begin, end = bounds[place], bounds[place + 1]
+        states[place] = WITHOUT if begin == end else SOLD_OUT
         # The best of all, in stock or not: whether stock has changed the choice.
         first_pid, first_rule = np.uint32(NO_REASON), np.float64(-np.inf)
         first_price, first_rating = np.float32(0), np.float32(0)
         for at in range(begin, end):
-            pid = offer_pids[at]
-            sold_out = pid >= len(prices) or stock[pid] == 0
-            if pid >= len(prices):
+            if states_of[at] == _UNKNOWN:
                 continue
+            pid, sold_out = offers[at], states_of[at] == _OUT
             boost, bonus, bid = np.float64(1.0), np.float64(0.0), np.float64(-1.0)
             change = np.uint32(0)
-            row = _promo_of(pid, promo_pids, marked)
+            row = _promo_of(pid, promo_pids) if has_promo[at] else -1
             if row >= 0:
                 sold_out = sold_out or (flags[row] & OUT_OF_STOCK) != 0
                 expired = expiries[row] != 0 and expiries[row] <= now_ms
@@ -204,8 +232,8 @@ def _best_offers(  # type: ignore[no-untyped-def]
                     if bids[row] > 0 and np.isfinite(bids[row]):
                         bid = np.float64(bids[row])
             rule = np.float64(scores[place]) * boost + bonus
-            price, rating = prices[pid], ratings[pid]
-            if _comes_first(rule, price, rating, pid, first_rule, first_price, first_rating, first_pid):
+            price, rating = offer_prices[at], offer_ratings[at]
+            if comes_first(rule, price, rating, pid, first_rule, first_price, first_rating, first_pid):
                 first_pid, first_rule, first_price, first_rating = pid, rule, price, rating
             if sold_out:
                 continue
@@ -214,7 +242,7 @@ def _best_offers(  # type: ignore[no-untyped-def]
                     continue
                 value = rule if kind == 0 else rule * bid
                 standing = best_rules[place, 0] if kind == 0 else sponsored[place]
-                if best_pids[place, kind] == NO_REASON or _comes_first(
+                if best_pids[place, kind] == NO_REASON or comes_first(
                     value, price, rating, pid,
                     standing, best_prices[place, kind], best_ratings[place, kind], best_pids[place, kind],
                 ):  # fmt: skip
@@ -224,118 +252,10 @@ def _best_offers(  # type: ignore[no-untyped-def]
                     best_given[place, kind, 0], best_given[place, kind, 1] = boost, bonus
                     if kind == 1:
                         sponsored[place], best_bids[place] = value, bid
-            states[place] = _IN
-        if states[place] == _IN and first_pid != best_pids[place, 0]:
+            states[place] = IN
+        if states[place] == IN and first_pid != best_pids[place, 0]:
             best_changes[place, 0] |= _SWAPPED
     return (
         best_pids, best_rules, best_prices, best_ratings, best_changes, best_given,
         sponsored, best_bids, states, ignored,
     )  # fmt: skip
-
-
-@numba.njit(cache=True)
-def _is_before(one, other, kind, rules, prices, ratings, sponsored, pids):  # type: ignore[no-untyped-def]
-    """Whether the place `one` ranks before the place `other`."""
-    score = rules[one, 0] if kind == 0 else sponsored[one]
-    other_score = rules[other, 0] if kind == 0 else sponsored[other]
-    return _comes_first(
-        score, prices[one, kind], ratings[one, kind], pids[one, kind],
-        other_score, prices[other, kind], ratings[other, kind], pids[other, kind],
-    )  # fmt: skip
-
-
-@numba.njit(cache=True)
-def _sift(heap, at, size, kind, rules, prices, ratings, sponsored, pids):  # type: ignore[no-untyped-def]
-    while True:
-        best = at
-        for child in range(2 * at + 1, min(2 * at + 3, size)):
-            if _is_before(heap[child], heap[best], kind, rules, prices, ratings, sponsored, pids):
-                best = child
-        if best == at:
-            return
-        heap[at], heap[best] = heap[best], heap[at]
-        at = best
-
-
-@numba.njit(cache=True)
-def _within_caps(  # type: ignore[no-untyped-def]
-    masters, pids, rules, prices, ratings, sponsored, states, sellers, brands, categories,
-    seller_cap, brand_cap, category_cap, slots, k,
-):  # fmt: skip
-    """Places that are taken, in order, and which of them are sponsored slots.
-
-    A heap gives them the best first: the thousandth is never sorted where fifty are wanted.
-    """
-    inside = np.count_nonzero(states == _IN)
-    taken, in_slot = np.empty(min(k, inside), np.int64), np.zeros(min(k, inside), np.bool_)
-    used = np.zeros(len(masters), np.bool_)
-    heap = np.empty(inside, np.int64)
-    dropped = np.zeros(6, np.int32)
-    of_sellers, of_brands, of_categories = _counter(k), _counter(k), _counter(k)
-    count = 0
-    for turn in range(2):
-        kind = 1 - turn
-        most = min(slots, len(taken)) if kind == 1 else len(taken)
-        size = 0
-        for place in range(len(masters)):
-            if states[place] == _IN and not used[place] and (kind == 0 or (slots > 0 and sponsored[place] >= 0)):
-                heap[size] = place
-                size += 1
-        for at in range(size // 2 - 1, -1, -1):
-            _sift(heap, at, size, kind, rules, prices, ratings, sponsored, pids)
-        while size and count < most:
-            place = heap[0]
-            size -= 1
-            heap[0] = heap[size]
-            _sift(heap, 0, size, kind, rules, prices, ratings, sponsored, pids)
-            master = masters[place]
-            seller = sellers[pids[place, kind]]
-            brand, category = brands[master], categories[master]
-            if _full(of_sellers, seller, seller_cap):
-                dropped[_SELLER] += kind == 0
-            elif _full(of_brands, brand, brand_cap):
-                dropped[_BRAND] += kind == 0
-            elif _full(of_categories, category, category_cap):
-                dropped[_CATEGORY] += kind == 0
-            else:
-                used[place] = True
-                taken[count], in_slot[count] = place, kind == 1
-                count += 1
-                _add(of_sellers, seller)
-                _add(of_brands, brand)
-                _add(of_categories, category)
-        dropped[_BEYOND] += size if kind == 0 else 0
-    return taken[:count], in_slot[:count], dropped
-
-
-@numba.njit(cache=True)
-def _counter(most):  # type: ignore[no-untyped-def]
-    """Keys and counts of at most `most` different ids: a table with open addressing."""
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    counter = np.zeros((size, 2), np.int64)
-    counter[:, 0] = -1
-    return counter
-
-
-@numba.njit(cache=True)
-def _row(counter, key):  # type: ignore[no-untyped-def]
-    mask = len(counter) - 1
-    at = (np.uint32(key) * np.uint32(2_654_435_769)) & mask
-    while counter[at, 0] >= 0 and counter[at, 0] != key:
-        at = (at + 1) & mask
-    return at
-
-
-@numba.njit(cache=True)
-def _full(counter, key, cap):  # type: ignore[no-untyped-def]
-    """What has no seller, brand or category is capped by none."""
-    return cap > 0 and key != NO_REASON and counter[_row(counter, key), 1] >= cap
-
-
-@numba.njit(cache=True)
-def _add(counter, key):  # type: ignore[no-untyped-def]
-    at = _row(counter, key)
-    counter[at, 0] = key
-    counter[at, 1] += 1

@@ -11,7 +11,7 @@ Safe to repeat, and to kill: the next run that is told the same goes on where th
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Self
@@ -24,7 +24,7 @@ from batch.database import opened
 from batch.embedding import Embedder
 from batch.indexing import index
 from batch.neighbours import KEPT, neighbours
-from batch.titles import Title, titles_of
+from batch.titles import titles_of
 from batch.vectors import Vectors
 from batch.writing import RelationsWriter
 from conch.catalogue.records import Records
@@ -150,21 +150,24 @@ async def _embed(
     async with places.triton() as inference:
         embedder = await Embedder.find(inference)
         vectors = Vectors(database, embedder.version)
-        fresh = np.array([title.master for title in _fresh(records, vectors, chosen.masters)], np.uint32)
+        new = fresh(records, vectors, chosen.masters)
         embedded = refused = 0
-        async for some in embedder.embed(titles_of(records, fresh)):
+        async for some in embedder.embed(titles_of(records, new)):
             vectors.save(some.titles, some.vectors)
             embedded += len(some.titles)
             refused += some.refused
-            tell("embed", embedded + refused, len(fresh))
+            tell("embed", embedded + refused, len(new))
         return vectors, embedded, refused
 
 
-def _fresh(records: Records, vectors: Vectors, masters: U4) -> Iterator[Title]:
+def fresh(records: Records, vectors: Vectors, masters: U4) -> U4:
+    """Those of whose titles there is no vector."""
+    found: list[int] = []
     for at in range(0, len(masters), PAGE):
         page = masters[at : at + PAGE]
         known = vectors.digests(page)
-        yield from (title for title in titles_of(records, page) if known.get(title.master) != title.digest)
+        found += (title.master for title in titles_of(records, page) if known.get(title.master) != title.digest)
+    return np.array(found, np.uint32)
 
 
 def _relate(

@@ -5,10 +5,12 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import uvicorn
 
+from conch.clients.analytics import Analytics, FileAnalytics
 from conch.clients.events import EventLog
 from conch.clients.inference import Inference
 from conch.clients.kafka import KafkaEventLog
@@ -75,6 +77,7 @@ class Gateway:
         self._listening = _listening(settings, permitted, understanding, limits, metrics)
         self._shelves = Shelves.at(settings.catalogues, settings.redis_address)
         self._events = events or (KafkaEventLog(settings.events_address) if settings.events_address else None)
+        self._analytics = _analytics(settings)
         use_cases = UseCases(
             Transcription(permitted, limits, metrics, in_flight=settings.transcription_in_flight),
             understanding,
@@ -83,7 +86,7 @@ class Gateway:
             Catalogue(observed),
             AnyModel(permitted, keep_s=settings.metadata_keep_s),
             self._listening,
-            Recommendations.of(permitted, self._shelves, settings.scenarios, self._events),
+            Recommendations.of(permitted, self._shelves, settings.scenarios, self._events, self._analytics),
         )
         models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
@@ -135,6 +138,8 @@ class Gateway:
             await self._grpc.stop(settings.drain_grace_s)
         if self._events is not None:
             await self._events.close()
+        if self._analytics is not None:
+            await asyncio.to_thread(self._analytics.close)
         self._shelves.close()
         await asyncio.to_thread(self._spans.close)
         logger.info("drained")
@@ -216,6 +221,17 @@ def _listening(
             longest_s=settings.listen_longest_s,
         ),
     )
+
+
+def _analytics(settings: Settings) -> Analytics | None:
+    if key := settings.amplitude_key.get_secret_value():
+        # Imported here: who does not tell Amplitude need not have its library.
+        try:
+            from conch.clients.amplitude import AmplitudeAnalytics
+        except ImportError:
+            raise Unavailable("amplitude-analytics is not installed: pip install 'conch[recommendation]'") from None
+        return AmplitudeAnalytics(key, settings.amplitude_url)
+    return FileAnalytics(Path(settings.analytics_file)) if settings.analytics_file else None
 
 
 def _deadlines(settings: Settings) -> Deadlines:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -136,6 +136,15 @@ class Settings(BaseSettings):
 
     events_address: str = ""
     """host:port of a Kafka broker, which takes what users did; empty: Track is refused."""
+
+    amplitude_key: SecretStr = SecretStr("")
+    """Of a project at Amplitude, which is told of tracked impressions and what came of them; empty: it is not."""
+
+    amplitude_url: str = ""
+    """Where they are posted; empty: Amplitude's own address."""
+
+    analytics_file: str = ""
+    """They are written here as JSON Lines, where there is no key; empty: nowhere."""
 
     scenarios: str = ""
     """File of the widgets, the same that the models read; empty: conch/recommendation/scenarios.toml."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from conch.clients.analytics import Analytics
 from conch.clients.events import EventLog
 from conch.clients.inference import Inference
 from conch.recommendation.scenarios import DEFAULT_FILE, Scenarios
@@ -24,7 +25,14 @@ class Recommendations:
     tracking: Tracking
 
     @classmethod
-    def of(cls, inference: Inference, shelves: Shelves, scenarios: str, events: EventLog | None) -> Self:
+    def of(
+        cls,
+        inference: Inference,
+        shelves: Shelves,
+        scenarios: str,
+        events: EventLog | None,
+        analytics: Analytics | None = None,
+    ) -> Self:
         """`scenarios` is a file; empty: ours. Raises InvalidRequest for one that is wrong."""
         widgets = Scenarios.read(Path(scenarios) if scenarios else DEFAULT_FILE)
         return cls(
@@ -32,5 +40,5 @@ class Recommendations:
             Relating(inference, shelves),
             SellingBest(shelves),
             Reranking(inference, shelves, widgets),
-            Tracking(events),
+            Tracking(events, analytics=analytics),
         )

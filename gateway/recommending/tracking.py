@@ -1,10 +1,12 @@
 """What users did, into the event log: answered when the log has it."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from conch.clients.analytics import Analytics
 from conch.clients.events import DEADLINE_S, EventLog, Record
 from conch.contracts.errors import ConchError, InvalidRequest, TooMuch, Unavailable
 from conch.contracts.events import EVENTS, AnyEvent, encode, event_of
@@ -21,9 +23,15 @@ AHEAD_MS = 600_000
 
 
 class Tracking:
-    def __init__(self, log: EventLog | None, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        """`log` None: there is none, and whoever tracks is told so."""
+    def __init__(
+        self,
+        log: EventLog | None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        analytics: Analytics | None = None,
+    ) -> None:
+        """`log` None: there is none, and whoever tracks is told so. `analytics` hears of what the log has."""
         self._log = log
+        self._analytics = analytics
         self._now_ms = now_ms
 
     async def track(self, events: Sequence[Mapping[str, Any]], call: Call) -> Tracked:
@@ -42,6 +50,9 @@ class Tracking:
         good = [(index, event) for index, event in enumerate(read) if not isinstance(event, ConchError)]
         records = [Record(EVENTS, event.key, encode(event), event.time_ms) for _, event in good]
         outcomes = await self._log.append(records, min(DEADLINE_S, call.remaining_s))
+        if self._analytics is not None:
+            taken = [event for (_, event), outcome in zip(good, outcomes, strict=True) if outcome is None]
+            await asyncio.to_thread(self._analytics.tell, taken)
         failed = [outcome for outcome in outcomes if outcome is not None]
         if failed and len(failed) == len(outcomes):
             raise failed[0]

@@ -1,9 +1,11 @@
 """Track: events are in the log when it answers, and what is not is named by its place."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conch.clients.analytics import FileAnalytics
 from conch.clients.memory_events import MemoryEventLog
 from conch.contracts.errors import PermissionDenied, TooMuch, Unavailable
 from conch.contracts.events import EVENTS, Click, Impression, Order, View, decode
@@ -104,3 +106,16 @@ async def test_too_many_no_log_and_no_permission_are_refused(tracking: Tracking)
         await Tracking(None).track([], CALL)
     with pytest.raises(PermissionDenied):
         await tracking.track([], call_of(models=frozenset({"intent"})))
+
+
+async def test_analysts_hear_of_what_the_log_has_and_of_nothing_else(tmp_path: Path) -> None:
+    class Half(MemoryEventLog):
+        async def append(self, records: Any, deadline_s: float = 5.0) -> Any:
+            return [None if number % 2 else Unavailable("lost") for number in range(len(records))]
+
+    tracking = Tracking(Half(), lambda: NOW_MS, FileAnalytics(tmp_path / "told.jsonl"))
+    await tracking.track([event("click", pid="lost"), event("click"), event("click", pid="kept")], CALL)
+    (line,) = (tmp_path / "told.jsonl").read_bytes().splitlines()
+    click = decode(line)
+    assert isinstance(click, Click)
+    assert click.pid == "kept"

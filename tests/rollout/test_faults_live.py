@@ -21,14 +21,13 @@ from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.refusals import Busy, RefusedVersion, Wedged
 from conch.rollout.signatures import sign
 from conch.rollout.trying_out import Deadlines
-from conch.rollout.watching import Watch
+from conch.rollout.watching import QUIET_S, Watch
 from conch.stack.serving import serving
 from conch.stack.shm import SHM, prefix_of
 from tests.rollout.loading import crowd_that_loads, write_spare
 from tests.rollout.under_load import SHIPPED, Served, steady_load
 
 PATIENCE_S = 90.0
-QUIET_S = 0.4
 STEPS = ("candidate loaded", "placed", "configured", "loaded", "recorded")
 """Of a publishing; all of them, with a Triton in memory, in test_publisher.py."""
 SLOW = "import time\nclass TritonPythonModel:\n    def initialize(self, args):\n        time.sleep(4)\n"
@@ -88,50 +87,49 @@ class Crash(BaseException):
 
 
 async def test_what_is_dropped_half_grows_or_is_named_strangely(served, version, caplog):
-    repository = served.folders.repository / "intent"
-    whole = version("dropped")
-    watch = Watch(served.folders, served.publisher, quiet_s=QUIET_S)
+    repository, whole, now = served.folders.repository / "intent", version("dropped"), 0.0
+    watch = Watch(served.folders, served.publisher, clock=lambda: now)
 
-    async def watching() -> None:
-        while True:
-            await watch.step()
-            await asyncio.sleep(QUIET_S / 4)
+    async def stands_still(seconds: float = QUIET_S) -> None:
+        nonlocal now
+        await watch.step()
+        now += seconds
+        await watch.step()
 
     async with steady_load(served.server) as traffic:
-        task = asyncio.create_task(watching())
-
         # A copy that stops half-way is refused, and taken when it goes on.
-        half = ["model.onnx", "manifest.json"]
         (repository / "2").mkdir()
-        for name in half:
+        for name in ("model.onnx", "manifest.json"):
             shutil.copy(whole / name, repository / "2")
-        await until(lambda: bool(served.folders.quarantine.all()), "half a copy is refused")
-        for path in whole.iterdir():
-            shutil.copy(path, repository / "2")
-        await until(lambda: champion(served) == 2, "the whole of it is live")
+        await stands_still()
+        (refused,) = served.folders.quarantine.all()
+        assert "no model.py" in refused.reason
+        shutil.copytree(whole, repository / "2", dirs_exist_ok=True)
+        await stands_still()
+        assert champion(served) == 2
 
-        # One that grows, slowly, is not looked at before it stands still.
-        refused = len(served.folders.quarantine.all())
+        # One that grows is not looked at before it stands still.
         shutil.copytree(whole, repository / "3", ignore=shutil.ignore_patterns("model.onnx"))
         content = (whole / "model.onnx").read_bytes()
+        part = len(content) // 6
         with (repository / "3/model.onnx").open("wb") as file:
-            for start in range(0, len(content), len(content) // 8):
-                file.write(content[start : start + len(content) // 8])
+            for start in range(0, len(content), part):
+                file.write(content[start : start + part])
                 file.flush()
-                await asyncio.sleep(QUIET_S / 2)
-        (repository / "3/note.txt").write_text("grown")
-        await until(lambda: champion(served) == 3, "what has grown is live")
-        assert len(served.folders.quarantine.all()) == refused
+                await stands_still(QUIET_S * 0.9)
+        assert champion(served) == 2
+        await stands_still()
+        assert champion(served) == 3
+        assert served.folders.quarantine.all() == [refused]
 
         # Names that are no versions.
         names = ["0", "01", str(10**20)]
         for name in names:
             shutil.copytree(whole, repository / name)
-        await until(lambda: all(f"intent/{name} is refused" in caplog.text for name in names), caplog.text)
+        await stands_still()
+        assert [name for name in names if f"intent/{name} is refused" in caplog.text] == names
         for name in names:
             shutil.rmtree(repository / name)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
     assert traffic.errors == []
     assert champion(served) == 3

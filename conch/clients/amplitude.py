@@ -43,7 +43,7 @@ class AmplitudeAnalytics(Analytics):
 
 def _as_theirs(event: AnyEvent) -> BaseEvent:
     kind = EXPOSURE if isinstance(event, Impression) else type(event).__name__.lower()
-    properties = {
+    properties: dict[str, object] = {
         "catalogue": event.catalogue,
         "variant": event.variant,
         "widget": event.widget,

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,7 +78,12 @@ class TritonModel:
         read = [self._read(request) for request in requests]
         calls = [call for call in read if isinstance(call, Call)]
         answers = self._meter.run(calls, model.audio_ms, lambda admitted: run(model, admitted, self._counts.executed))
-        responses = iter([self._response(answer, call.batch) for answer, call in zip(answers, calls, strict=True)])
+        wanted = [
+            set(request.requested_output_names())
+            for request, call in zip(requests, read, strict=True)
+            if isinstance(call, Call)
+        ]
+        responses = iter([self._response(*one) for one in zip(answers, calls, wanted, strict=True)])
         self._watch.answered(begun, calls, answers)
         return [next(responses) if isinstance(call, Call) else self._refusal(call) for call in read]
 
@@ -124,16 +129,17 @@ class TritonModel:
         except Exception as error:  # noqa: BLE001 - an edge: one request that cannot be read must not fail its neighbours
             return blamed(error, identity)
 
-    def _response(self, answer: Answer, batch: int) -> Any:
+    def _response(self, answer: Answer, call: Call, wanted: Collection[str]) -> Any:
         if isinstance(answer, ConchError):
             return self._refusal(answer)
         try:
-            return self._sent(answer, batch)
+            return self._sent(answer, call.batch, wanted)
         except Exception as error:  # noqa: BLE001 - an edge: an answer that cannot be sent must not fail its neighbours
             return self._refusal(blamed(error, ANONYMOUS))
 
-    def _sent(self, arrays: Arrays, batch: int) -> Any:
-        outputs = to_triton(self.model_class.spec, arrays, batch)
+    def _sent(self, arrays: Arrays, batch: int, wanted: Collection[str] = ()) -> Any:
+        """Without what nobody asked for, where the request says what it asks for: a tensor takes 10 µs to send."""
+        outputs = to_triton(self.model_class.spec, arrays, batch, wanted)
         if not self._batched:
             outputs = {name: array[0] for name, array in outputs.items()}
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])

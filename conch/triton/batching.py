@@ -152,6 +152,8 @@ def _one_answer(answers: Sequence[Answer], identity: Identity) -> Answer:
 
 
 def _stack(name: str, arrays: Sequence[Array]) -> Array:
+    if len(arrays) == 1:
+        return arrays[0][np.newaxis]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1:
         lengths = " and ".join(str(list(shape)) for shape in shapes[:2])

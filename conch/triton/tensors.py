@@ -3,6 +3,8 @@
 All arrays here have the batch dimension first.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from conch.contracts.errors import Internal, InvalidRequest
@@ -32,9 +34,16 @@ def from_triton(spec: ModelSpec, arrays: Arrays) -> Arrays:
     return {tensor.name: _check_input(tensor, arrays[tensor.name]) for tensor in spec.inputs if tensor.name in arrays}
 
 
-def to_triton(spec: ModelSpec, arrays: Arrays, batch: int) -> Arrays:
-    """Every output of the spec in its type, text encoded; raises Internal where the model broke its own contract."""
-    return {tensor.name: _check_output(tensor, arrays, batch) for tensor in spec.outputs}
+def to_triton(spec: ModelSpec, arrays: Arrays, batch: int, wanted: Collection[str] = ()) -> Arrays:
+    """Outputs in their types, text encoded: those that are `wanted`, or every one of the spec.
+
+    Raises Internal where the model broke its own contract.
+    """
+    return {
+        tensor.name: _check_output(tensor, arrays, batch)
+        for tensor in spec.outputs
+        if not wanted or tensor.name in wanted
+    }
 
 
 def refuse_numpy(version: str) -> None:

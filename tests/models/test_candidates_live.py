@@ -90,6 +90,14 @@ def test_the_ensemble_gives_what_its_steps_give(served):
     assert whole.as_numpy("fallback").tolist() == [[b""]]
 
 
+def test_of_the_ensemble_s_outputs_only_what_is_asked_for_is_sent(served):
+    with grpcclient.InferenceServerClient(served.grpc) as client:
+        asked = [grpcclient.InferRequestedOutput(name) for name in ("pids", "recommendation_id")]
+        answer = client.infer("recommend", tensors(user=text("user-3")), outputs=asked)
+    assert [output.name for output in answer.get_response().outputs] == ["pids", "recommendation_id"]
+    assert answer.as_numpy("pids").shape == (1, 50)
+
+
 async def test_requests_of_unequal_shapes_execute_together(served):
     async with InferenceServerClient(served.grpc) as client:
         shoppers = [

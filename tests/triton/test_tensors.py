@@ -149,6 +149,11 @@ def test_outputs_go_out_in_the_order_and_type_of_the_spec():
     assert sent["words"].tolist() == [[b"one", b"zwei"], [b"ba", "cà phê".encode()]]
 
 
+def test_of_outputs_only_what_is_wanted_goes_out():
+    sent = to_triton(SPEC, {**OUTPUTS, "times": None}, batch=2, wanted={"count", "words", "unheard of"})
+    assert list(sent) == ["words", "count"]
+
+
 def test_outputs_without_a_single_element_keep_their_shape():
     nothing = {**OUTPUTS, "words": np.empty((2, 0), dtype=object), "times": np.zeros((2, 0, 2), np.float32)}
     sent = to_triton(SPEC, nothing, batch=2)

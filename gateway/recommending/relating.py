@@ -55,7 +55,11 @@ class Relating:
                 return ()
             embedded = await self._inference.infer("embedding", {"text": text_column(title)}, call=options)
             # One more: the nearest to a master is itself.
-            inputs = {"embedding": embedded["embedding"], "k": np.array([[min(k + 1, RANKED_MOST)]], np.int32)}
+            inputs = {
+                "embedding": embedded["embedding"],
+                "k": np.array([[min(k + 1, RANKED_MOST)]], np.int32),
+                "vector_version": embedded["version"],
+            }
             answer = await self._inference.infer("nearest", inputs, call=options)
         except DeadlineExceeded:
             raise

@@ -164,7 +164,7 @@ def embedding(inputs: Arrays, call: CallOptions) -> Arrays:
     for row, text in enumerate(inputs["text"][:, 0]):
         vectors[row, len(text) % 384] = 1.0
     tokens = np.array([[len(text.split())] for text in inputs["text"][:, 0]], np.int32)
-    return {"embedding": vectors, "tokens": tokens}
+    return {"embedding": vectors, "tokens": tokens, "version": text_column(*["1"] * len(vectors))}
 
 
 @pytest.fixture

@@ -24,9 +24,14 @@ def nearest_models(shopping: Shopping) -> InProcessInference:
     """They find the master itself, and three others."""
 
     def embedding(inputs: Arrays, call: CallOptions) -> Arrays:
-        return {"embedding": np.ones((1, EMBEDDING_WIDTH), np.float32), "tokens": np.ones((1, 1), np.int32)}
+        return {
+            "embedding": np.ones((1, EMBEDDING_WIDTH), np.float32),
+            "tokens": np.ones((1, 1), np.int32),
+            "version": np.array([["1"]], object),
+        }
 
     def nearest(inputs: Arrays, call: CallOptions) -> Arrays:
+        assert inputs["vector_version"].tolist() == [["1"]]
         found = number([cold(shopping), *NEIGHBOURS])
         return {
             "masters": found[np.newaxis],

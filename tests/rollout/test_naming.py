@@ -1,13 +1,18 @@
 """Aliases, expectations and what is taken away."""
 
 import json
+import shutil
 
 import pytest
 
 from conch.contracts.errors import InvalidRequest, NotFound
+from conch.rollout.checks import read_config
+from conch.rollout.companions import check_companions
+from conch.rollout.folders import Folders
 from conch.rollout.lineage import Lineage
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.refusals import Mismatched, Overtaken, RefusedVersion
+from conch.stack.repository import checkout
 
 BUILT_WITH = 'parameters {{ key: "built_with" value {{ string_value: "{}" }} }}\n'
 
@@ -155,3 +160,12 @@ async def test_lineage_that_cannot_be_read_is_refused(publisher, version, text):
     (new / "lineage.json").write_text(text)
     with pytest.raises(RefusedVersion, match=r"lineage\.json cannot be read"):
         await publisher.publish(Publication("intent", new))
+
+
+def test_the_checkout_s_nearest_keeps_an_embedding_away_that_it_has_no_index_for(tmp_path):
+    folders = Folders(tmp_path)
+    shutil.copytree(checkout() / "model_repository/nearest", folders.live_models / "nearest")
+    embedding = read_config(checkout() / "model_repository/embedding/config.pbtxt")
+    check_companions(folders, "embedding", 1, embedding)
+    with pytest.raises(Mismatched, match="nearest is built with embedding 1 and would not fit version 2"):
+        check_companions(folders, "embedding", 2, embedding)

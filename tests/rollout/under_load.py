@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from conch.rollout.server import TritonServer
 from conch.stack.processes import ProcessMark
 from conch.stack.serving import Server
 from conch.stack.stubs import Stubs, stubs_of
+from conch.stack.triton_probe import LEFT_OVER_S
 
 SHIPPED = Path(__file__).parents[2] / "model_repository/intent/1"
 
@@ -24,6 +26,10 @@ SHIPPED = Path(__file__).parents[2] / "model_repository/intent/1"
 class Served:
     folders: Folders
     server: Server
+    kept: Stubs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = Stubs(ProcessMark.of_child(self.server.process.pid))
 
     @property
     def triton(self) -> TritonServer:
@@ -38,12 +44,12 @@ class Served:
         """How many processes each model has."""
         return Counter(stub.model for stub in stubs_of(ProcessMark.of_child(self.server.process.pid)).values())
 
-    def end_left_over_stubs(self) -> None:
-        """As whoever keeps a Triton does."""
-        stubs = Stubs(ProcessMark.of_child(self.server.process.pid))
-        stubs.refresh()
-        stubs.retire_candidates([path.name for path in self.folders.candidates()], end_at=0.0)
-        stubs.end_retired(now=1.0)
+    def keep(self) -> None:
+        """What whoever keeps a Triton does now and then: end what a candidate has left, as it would not end itself."""
+        now = time.monotonic()
+        self.kept.refresh()
+        self.kept.retire_candidates([path.name for path in self.folders.candidates()], now + LEFT_OVER_S)
+        self.kept.end_retired(now)
 
     @property
     def publisher(self) -> Publisher:

@@ -24,9 +24,11 @@ import numpy as np
 import typer
 
 from benchmarks.callers import Asked, Call, Callers, Span, largest_gap_ms, percentile_ms, within
+from benchmarks.clips import spoken
 from benchmarks.polling_triton import polling_triton
 from conch.clients.inference import Arrays, text_column
 from conch.clients.triton_http import TritonHttp
+from conch.contracts.specs import SPEECH_RATE
 from conch.rollout.folders import Folders
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.server import TritonServer, ready_versions
@@ -36,14 +38,6 @@ from conch.weights.cache import verified_weights
 
 RESULT = Path(__file__).parent / "results" / "hot_swap.json"
 SMALL, LARGE = "intent", "whisper"
-INPUTS: dict[str, Arrays] = {
-    SMALL: {"text": text_column("call John")},
-    LARGE: {
-        # Noise: silence costs a recogniser next to nothing.
-        "pcm16": np.random.default_rng(0).normal(0, 1000, (1, 32_000)).astype(np.int16),
-        "sample_rate": np.array([[16_000]], np.int32),
-    },
-}
 CALLERS = {SMALL: 4, LARGE: 1}
 QUIET_S = 0.2
 """In the place of two seconds: a dropped folder is noticed sooner, and taken in as ever."""
@@ -106,7 +100,7 @@ async def _ours(model: str, swaps: int, before_s: float) -> dict[str, Any]:
 
 async def _noticed(address: str, model: str, version: Path, swap: Swap, swaps: int, before_s: float) -> Noticed:
     spans: list[Span] = []
-    with Callers(Asked(address, model, INPUTS[model], CALLERS[model])) as callers:
+    with Callers(Asked(address, model, inputs_of(model), CALLERS[model])) as callers:
         began = time.monotonic()
         await asyncio.sleep(before_s)
         before = Span(began + before_s / 4, time.monotonic())
@@ -117,6 +111,17 @@ async def _noticed(address: str, model: str, version: Path, swap: Swap, swaps: i
             spans.append(Span(began, time.monotonic()))
         calls = callers.end()
     return _summary(calls, before, spans)
+
+
+def inputs_of(model: str) -> Arrays:
+    """Words: of silence or noise a recogniser makes short work."""
+    if model == SMALL:
+        return {"text": text_column("call John")}
+    with tempfile.TemporaryDirectory() as voice:
+        for name, path in verified_weights(["piper"])["piper/1"].items():
+            (Path(voice) / name).symlink_to(path)
+        clip = spoken(Path(voice), ["Please call John."])[0]
+    return {"pcm16": clip.pcm16[np.newaxis], "sample_rate": np.array([[SPEECH_RATE]], np.int32)}
 
 
 def _next(version: Path) -> int:
@@ -227,7 +232,7 @@ async def _answers(http: str, number: int, within_s: float) -> bool:
 
 
 async def _ours_copied_slowly() -> dict[str, Any]:
-    with _conch(SMALL) as site, Callers(Asked(site.server.grpc, SMALL, INPUTS[SMALL])) as callers:
+    with _conch(SMALL) as site, Callers(Asked(site.server.grpc, SMALL, inputs_of(SMALL))) as callers:
         target = site.folders.repository / SMALL / "2"
         copying = asyncio.create_task(_copy_slowly(site.version, target))
         watch = Watch(site.folders, site.publisher)
@@ -240,7 +245,7 @@ async def _ours_copied_slowly() -> dict[str, Any]:
 
 async def _polled_copied_slowly() -> dict[str, Any]:
     async with _polling() as (addresses, repository, version):
-        with Callers(Asked(addresses.grpc, SMALL, INPUTS[SMALL])) as callers:
+        with Callers(Asked(addresses.grpc, SMALL, inputs_of(SMALL))) as callers:
             await _copy_slowly(version, repository / "2")
             return _slowly(callers.end(), live=await _answers(addresses.http, 2, 20.0))
 

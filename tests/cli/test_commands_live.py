@@ -14,14 +14,20 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 
+from conch.cli.shopper import shop as play_the_shopper
+
 Conch = Callable[..., "subprocess.CompletedProcess[str]"]
 SENTENCE = "Please summon the cleaning crew to aisle five."
 
 
 @pytest.fixture(scope="module")
-def conch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conch]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def conch(state: Path) -> Iterator[Conch]:
     """`conch("understand", "hi")` runs the command, with a key, on a stack of this file that asks for one."""
-    state = tmp_path_factory.mktemp("state")
 
     def run(*arguments: str, state: Path = state, key: str = "") -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "conch.cli", *arguments, "--state", str(state)]
@@ -239,7 +245,7 @@ def test_a_model_is_updated_under_load_and_healed_and_no_caller_notices(conch):
 
 @pytest.fixture(scope="module")
 def shop(conch: Conch) -> None:
-    done = conch("catalogue", "generate", "--masters", "1000", "--seed", "3")
+    done = conch("catalogue", "generate", "--masters", "2000", "--seed", "1", "--relations")
     assert done.returncode == 0, done.stderr
 
 
@@ -277,3 +283,27 @@ def test_what_is_tracked_is_reported_and_who_is_forgotten_is_not(conch, shop, tm
     forgotten = conch("users", "forget", "user-2")
     assert forgotten.returncode == 0, forgotten.stderr
     assert conch("experiments", "report", "--json").stdout == ""
+
+
+def test_the_shopper_of_the_demo_sees_a_sale_and_is_answered_without_redis(conch, shop, state, capsys):
+    play_the_shopper(state, conch.keywords["key"])
+    told = capsys.readouterr().out
+    for words in ("has looked at", "and is recommended:", "A flash sale begins", "flash sale", "degraded: redis"):
+        assert words in told
+
+
+def test_search_finds_goods_by_what_their_titles_mean_once_they_are_related(conch, shop):
+    nothing = conch("search", "anything", "--json")
+    assert json.loads(nothing.stdout) == {"items": [], "embedding_version": ""}, nothing.stderr
+    done = conch("relations", "build", "--since", "10m", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert 3 < report["chosen"] == report["related"] == report["indexed"]
+    (first, *_) = json.loads(conch("search", "anything", "-k", "3", "--json").stdout)["items"]
+    found = json.loads(conch("search", first["title"], "-k", "3", "--json").stdout)
+    assert found["embedding_version"] == "1"
+    assert found["items"][0]["title"] == first["title"]
+    assert found["items"][0]["similarity"] == pytest.approx(1, abs=0.02)
+    assert len(found["items"]) == 3
+    assert {"pid", "price", "in_stock"} == found["items"][0]["offers"][0].keys()
+    assert first["title"][:10] in conch("search", first["title"]).stdout

@@ -115,7 +115,10 @@ def report(
 def _users(events: Iterable[AnyEvent]) -> Iterable[_User]:
     unique = {event.id: event for event in events if event.user}
     users: dict[str, _User] = {}
-    for event in sorted(unique.values(), key=lambda event: (event.time_ms, event.id)):
+    # An exposure comes before what came of it, though both were sent without a time and have the same one.
+    for event in sorted(
+        unique.values(), key=lambda event: (event.time_ms, not isinstance(event, Impression), event.id)
+    ):
         key = f"{event.catalogue}:{event.user}"
         if key not in users:
             if not isinstance(event, Impression) or not event.variant:

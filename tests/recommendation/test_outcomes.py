@@ -4,6 +4,7 @@ import random
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 
 from conch.contracts.events import AnyEvent, Click, Impression, event_of
@@ -54,6 +55,14 @@ def test_an_event_that_comes_twice_counts_once() -> None:
     click = event("click", "ana", 2)
     (control,) = report([once, click, click, once], "control")
     assert control.metrics["ctr"].value == 1.0
+
+
+def test_a_click_of_the_same_millisecond_comes_after_its_exposure() -> None:
+    events = [event("impression", "ana", 1, variant="control"), event("click", "ana", 1)]
+    for order in (events, events[::-1]):
+        first, second = (msgspec.structs.replace(one, id=f"{number}") for number, one in enumerate(order))
+        (control,) = report([first, second], "control")
+        assert control.metrics["ctr"].value == 1.0
 
 
 def test_a_user_stays_in_the_variant_of_the_first_exposure() -> None:

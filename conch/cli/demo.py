@@ -20,6 +20,7 @@ from bridge.wearables.recording import Played, Recording, read
 from bridge.wearables.wearable import wearing
 from conch.cli.connection import Key, connected
 from conch.cli.console import FAILED, err, out
+from conch.cli.shopper import shop
 from conch.cli.speak import save_wav
 from conch.cli.story import SUMMONS, Story
 from conch.cli.wearable import broker_of, devices_file, register
@@ -43,11 +44,11 @@ def demo(
     ] = None,
     key: Key = "",
 ) -> None:
-    """Start a stack, let a wearable speak a command over MQTT, show what it is told as it comes, stop the stack."""
+    """Start a stack, let a wearable speak a command, show what it is told; then a shopper; stop the stack."""
     # Beside the default stack's folder, not in it: a stack that runs already is left alone.
     root = state or default_root().with_name(default_root().name + "-demo")
     recording = read(file) if file else None
-    with _own_stack(root):
+    with own_stack(root):
         if recording is None:
             recording = _spoken_command(root, key)
         folder = StateFolder(root)
@@ -61,6 +62,7 @@ def demo(
         if story.decided_s is not None and loud is not None:
             after = f"The decision came {story.decided_s - loud[1]:.1f} s after the last word"
             out.print(f"{after}, with the silence that ends a command.", soft_wrap=True)
+        shop(root, key)
 
 
 async def _play(broker: Broker, recording: Recording) -> Story:
@@ -81,7 +83,8 @@ def _line(at_s: str, name: str, words: str) -> None:
 
 
 @contextmanager
-def _own_stack(root: Path) -> Iterator[None]:
+def own_stack(root: Path) -> Iterator[None]:
+    """It runs there until the block ends."""
     conch = [sys.executable, "-m", "conch.cli"]
     start = time.perf_counter()
     with err.status("starting Redis, Triton, the edge, the gateway, an MQTT broker and the bridge"):

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from conch.cli.demo import demo
+from conch.cli.shopper import shopper
 from conch.cli.swap import swap
 
 VOICE = "voice"
@@ -18,7 +19,9 @@ class Demos(TyperGroup):
 
 
 demo_app = typer.Typer(
-    cls=Demos, help="Show a wearable's command (conch demo [FILE]), or how a model is updated (conch demo swap)."
+    cls=Demos,
+    help="Show a wearable's command (conch demo [FILE]), how a model is updated (swap), or a shopper (shopper).",
 )
 demo_app.command(VOICE)(demo)
 demo_app.command("swap")(swap)
+demo_app.command("shopper")(shopper)

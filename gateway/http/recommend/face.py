@@ -1,11 +1,15 @@
 """POST /v1/recommend, /v1/recommend/related, …/best-sellers, …/rerank and …/track: convert, call, convert."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from conch.contracts.refusals import TABLE, TOO_MUCH_FOR_NOW
 from gateway.http.answering import answering, while_connected
 from gateway.http.bodies import json_body
 from gateway.http.numbers import NumbersResponse
+from gateway.http.openai.shapes import RefusalShape
 from gateway.http.recommend import shapes
 from gateway.reception import Reception
 from gateway.recommending.recommendations import Recommendations
@@ -14,13 +18,19 @@ TEXT_BYTES = 8 * 2**20
 """Of a body: 100,000 excluded ids are 4 MB."""
 
 
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    row.http: {"model": RefusalShape, "description": row.title} for row in (*TABLE.values(), TOO_MUCH_FOR_NOW)
+}
+"""In the shape of all of /v1."""
+
+
 def _docs(shape: type[BaseModel]) -> dict[str, object]:
     content = {"application/json": {"schema": shape.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def recommend_routes(reception: Reception, use_cases: Recommendations, body_within_s: float) -> APIRouter:
-    router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
+    router = APIRouter(prefix="/v1/recommend", tags=["recommend"], responses=REFUSALS)
 
     @router.post("", openapi_extra=_docs(shapes.WishBody), responses={200: {"model": shapes.RecommendationShape}})
     async def recommend(request: Request) -> Response:

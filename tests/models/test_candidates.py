@@ -127,7 +127,7 @@ def test_an_answer_in_a_batch_is_what_it_is_alone(model, oracle):
     for one, answer in zip(rows, together, strict=True):
         assert said(model.predict([one])[0]) == said(answer)
     assert len({answer["recommendation_id"].item() for answer in together}) == len(rows)
-    seen = [set(oracle.items(oracle.folder.keys.views(user), user)) for user in oracle.users[20:52]]
+    seen = [set(oracle.views(user)) for user in oracle.users[20:52]]
     for views, answer in zip(seen, together, strict=True):
         viewed = {oracle.master_of(oracle.number(Kind.PIDS, pid)) for pid in views}
         assert viewed.isdisjoint(answer["masters"].tolist())
@@ -198,7 +198,7 @@ def test_it_is_explained_where_a_master_stands_and_why_another_does_not(model, o
     user = oracle.users[0]
     (answer,) = model.predict([row(Wish(user=user))])
     third = oracle.name(Kind.MASTERS, int(answer["masters"][2]))
-    viewed = oracle.items(oracle.folder.keys.views(user), user)[0]
+    viewed = oracle.views(user)[0]
     states = {}
     for key in (third, viewed, "never-made"):
         asked = row(Wish(user=user))

@@ -58,7 +58,7 @@ class WholeOracle:
         return sorted(key.removeprefix("user:views:") for key in self.hot.scan("user:views:*"))
 
     def candidates(self, wish: Wish, mix: Mix) -> Expected:
-        views = [self.number(Kind.PIDS, pid) for pid in self.items(self.folder.keys.views(wish.user), wish.user)]
+        views = [self.number(Kind.PIDS, pid) for pid in self.views(wish.user)]
         seen = [self.master_of(pid) for pid in views]
         looked_at = self.number_of_item(wish.item)
         about = list(dict.fromkeys(([looked_at] if looked_at is not None else []) + seen))
@@ -100,7 +100,7 @@ class WholeOracle:
             leaf = int(self.snapshot.columns.master_category[master])
             take(leaf, mix.category_viewed * recency, Source.CATEGORY_VIEWED)
         viewed = list(weights.items())
-        interests = self.scores(self.folder.keys.recent_categories(wish.user), wish.user)
+        interests = self.scores(self.folder.keys.recent_categories(wish.user)) if wish.user else {}
         for name, share in scaled(interests).items():
             take(self.number(Kind.CATEGORIES, name), mix.category_liked * share, Source.CATEGORY_LIKED)
         for number, weight in viewed:
@@ -166,7 +166,7 @@ class WholeOracle:
         return self.promos[pid]
 
     def bought(self, user: str) -> set[int]:
-        pids = self.scores(self.folder.keys.bought(user), user)
+        pids = self.scores(self.folder.keys.bought(user)) if user else {}
         return {self.master_of(self.number(Kind.PIDS, pid)) for pid in pids}
 
     def excluded(self, keys: Collection[str]) -> set[int]:
@@ -183,18 +183,16 @@ class WholeOracle:
         parent = int(self.snapshot.columns.category_parent[category])
         return [] if parent == NO_REASON else [parent, *self.ancestors(parent)]
 
-    def items(self, key: str, user: str) -> Sequence[str]:
-        value = self.hot.documented(key) if user else None
+    def views(self, user: str) -> Sequence[str]:
+        """Pids, the last first."""
+        value = self.hot.documented(self.folder.keys.views(user)) if user else None
         return value.items if isinstance(value, List) else []
 
-    def scores(self, key: str, owner: str = "somebody") -> Mapping[str, float]:
-        value = self.hot.documented(key) if owner else None
+    def scores(self, key: str) -> Mapping[str, float]:
+        value = self.hot.documented(key)
         # Single precision is what travels.
-        return (
-            {name: float(np.float32(score)) for name, score in value.scores.items()}
-            if isinstance(value, SortedSet)
-            else {}
-        )
+        found = value.scores if isinstance(value, SortedSet) else {}
+        return {name: float(np.float32(score)) for name, score in found.items()}
 
     def number(self, kind: Kind, key: str) -> int | None:
         return _number(self.ids, kind, self.folder.name, key) if key else None

@@ -121,13 +121,16 @@ class Backlog:
         """A placed one that is in the spool now; what is lost for good thereby."""
         return self._queue(self._accounts.take(Piece(chunk.offset, chunk.samples, place, chunk.came_at)))
 
-    def restore(self, chunks: Iterable[tuple[Chunk, Place]]) -> None:
-        """All that was in the spool when the bridge started, in any order."""
-        # As they came, a late one would wait behind those that it belongs before, and be sent after them.
-        for chunk, place in sorted(chunks, key=lambda one: one[0].offset):
-            self._restore(chunk, place)
+    def restore(self, chunks: Iterable[tuple[Chunk, Place]]) -> list[Loss]:
+        """All that was in the spool when the bridge started, in any order; what is lost for good thereby.
 
-    def _restore(self, chunk: Chunk, place: Place) -> None:
+        What the gateway had waits again, so that more may wait than may.
+        """
+        # As they came, a late one would wait behind those that it belongs before, and be sent after them.
+        in_order = sorted(chunks, key=lambda one: one[0].offset)
+        return [loss for chunk, place in in_order for loss in self._restore(chunk, place)]
+
+    def _restore(self, chunk: Chunk, place: Place) -> list[Loss]:
         piece = Piece(chunk.offset, chunk.samples, place, chunk.came_at)
         gone = any(one.start_offset <= piece.offset < one.end_offset for one in self._thrown_away)
         if piece.end <= self.decided_to or gone:
@@ -135,7 +138,8 @@ class Backlog:
         elif piece.end <= self._accounts.next_offset:
             self._wait(piece)
         else:
-            self.take(chunk, place)
+            return self.take(chunk, place)
+        return []
 
     def give_up_missing(self) -> list[Loss]:
         return self._queue(self._accounts.give_up())

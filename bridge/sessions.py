@@ -185,21 +185,26 @@ class Sessions:
             else:
                 chunks.setdefault((record.device, record.chunk.session), []).append((record.chunk, place))
                 self.repeats.restore(record.device.audio, record.chunk.data)
-        for mark in sorted(marks.values(), key=lambda mark: mark.began_ns):
+        restored = [
             self._restore_session(mark, chunks.pop((mark.device, mark.session), []))
+            for mark in sorted(marks.values(), key=lambda mark: mark.began_ns)
+        ]
         for left in chunks.values():
             for _, place in left:
                 self.spool.release(place)
         self.spool.begin(self.marks())
+        for backlog, losses in restored:
+            if losses:
+                self.lost(backlog, losses)
 
-    def _restore_session(self, mark: Mark, chunks: list[tuple[Chunk, Place]]) -> None:
-        """A device's sessions come in the order they began: the last one is its current one."""
+    def _restore_session(self, mark: Mark, chunks: list[tuple[Chunk, Place]]) -> tuple[Backlog, list[Loss]]:
+        """A device's sessions come in the order they began: the last one is its current one. And what is lost of it."""
         backlog = Backlog(mark, self._bounds, self.spool.release)
-        backlog.restore(chunks)
+        losses = backlog.restore(chunks)
         device = self._registry.get(mark.device)
         if device is None:
             backlog.throw_away()
-            return
+            return backlog, []
         previous = self._current.pop(mark.device, None)
         if previous is not None:
             self._end(previous)
@@ -207,11 +212,12 @@ class Sessions:
             self._remember(mark.device, self._idle[mark.device].session)
         if backlog.is_empty:
             self._idle[mark.device] = backlog.mark
-            return
+            return backlog, losses
         self._idle.pop(mark.device, None)
         session = Session(device, backlog, self._gateway, self._read, self, self._pace)
         self._current[mark.device] = session
         self._tasks.create_task(self._run(session))
+        return backlog, losses
 
 
 def _goes_on(idle: Mark, chunk: Chunk) -> bool:

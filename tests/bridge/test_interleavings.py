@@ -81,8 +81,9 @@ class Journey(RuleBasedStateMachine):
                 mark = record
         assert mark is not None
         self.backlog = Backlog(mark, BOUNDS, self.spool.release)
-        self.spool.begin([mark])
-        self.backlog.restore(chunks)
+        lost = self.backlog.restore(chunks)
+        self.spool.begin([self.backlog.mark])
+        self.lose(lost)
         self.safe = self.newest()
         self.open_stream()
 

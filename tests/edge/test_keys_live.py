@@ -66,7 +66,7 @@ def test_who_the_caller_says_it_is_does_not_count(keyed: Any) -> None:
         {"aud": "somebody-else"},
         {"aud": None},
         {"iss": "somebody-else"},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86_400},
     ],
     ids=["expired", "without an end", "for somebody else", "for nobody", "of another issuer", "not yet valid"],
 )

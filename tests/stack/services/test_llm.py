@@ -10,7 +10,7 @@ from conch.stack.state import StateFolder
 
 ADDRESSES = {
     "mqtt": {"mqtt5": "127.0.0.1:1884"},
-    "gateway": {"grpc": "127.0.0.1:8021"},
+    "edge": {"internal": "127.0.0.1:8003"},
     "bridge": {"metrics": "127.0.0.1:8040"},
 }
 

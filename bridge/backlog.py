@@ -187,17 +187,18 @@ class Backlog:
             else:
                 self._wait(one)
         if self._waiting_samples > self._most:
-            lost += self._drop_until(self._most - self._most // DROPPED_AT_ONCE)
+            # The last one stays, however long it is: nothing older than it is worth more.
+            lost += self._drop_until(self._most - self._most // DROPPED_AT_ONCE, left=1)
         return lost
 
     def _wait(self, piece: Piece) -> None:
         self._waiting.append(piece)
         self._waiting_samples += piece.samples
 
-    def _drop_until(self, most: int) -> list[Loss]:
-        """The oldest first. What the gateway has, of the utterance that is being spoken, stays."""
+    def _drop_until(self, most: int, left: int = 0) -> list[Loss]:
+        """The oldest first, until `left` are left. What the gateway has, of the utterance being spoken, stays."""
         lost: list[Loss] = []
-        while self._waiting_samples > most:
+        while self._waiting_samples > most and len(self._waiting) > left:
             piece = self._waiting.popleft()
             self._waiting_samples -= piece.samples
             self._accounts.drop(piece.samples)

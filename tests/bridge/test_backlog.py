@@ -16,10 +16,10 @@ BARE = Format(1000, Encoding.PCM16, False)
 class Yard:
     """A backlog whose places are numbers."""
 
-    def __init__(self, how: Format = COUNTED, start: Mark | None = None) -> None:
+    def __init__(self, how: Format = COUNTED, start: Mark | None = None, max_waiting_s: float = 1.0) -> None:
         self.released: list[int] = []
         start = start or Mark(DEVICE, "one", how, 1, 0, 0, Balance(sent=0))
-        self.backlog = Backlog(start, Bounds(4, 1.0), self.released.append)
+        self.backlog = Backlog(start, Bounds(4, max_waiting_s), self.released.append)
 
     def take(self, *numbers: int) -> list:
         """Chunks of 0.2 s; `max_waiting_s` is five of them."""
@@ -64,6 +64,13 @@ def test_the_oldest_that_was_not_sent_goes_and_what_the_gateway_has_stays():
     assert yard.send() == [4, 5, 6, 7, 8]
     assert yard.released == [2, 3]
     assert yard.backlog.balance == Balance(received=7 * 200, dropped=400, sent=9 * 200)
+
+
+def test_the_last_chunk_stays_however_long_it_is():
+    yard = Yard(max_waiting_s=0.2)
+    assert yard.take(0) == []
+    assert yard.take(1) == [Dropped(0, 200)]
+    assert yard.send() == [1]
 
 
 def test_a_gap_is_told_once_its_chunk_is_given_up():

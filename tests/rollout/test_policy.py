@@ -3,6 +3,7 @@ import pytest
 from conch.contracts.errors import InvalidRequest
 from conch.rollout.policy import Policy
 from conch.rollout.publisher import Publication
+from conch.rollout.retention import size_bytes
 from conch.rollout.sources.address import SourceAddress
 
 
@@ -62,7 +63,7 @@ async def test_so_many_versions_stay_loaded_as_the_policy_says(publisher, folder
 
 async def test_warm_versions_of_all_models_share_a_bound(publisher, folders, triton, version):
     await publisher.publish(Publication("intent", version("second")))
-    size = sum(path.stat().st_size for path in folders.version("intent", 2).iterdir())
+    size = size_bytes(folders, "intent", 2)
     (folders.root / "rollout.toml").write_text(f"loaded_versions = 9\nwarm_bytes = {2 * size + size // 2}\n")
     for name in ("third", "fourth", "fifth"):
         await publisher.publish(Publication("intent", version(name)))

@@ -57,9 +57,9 @@ async def test_32_callers_load_and_unload_a_model_1024_times_each(served):
     write_spare(served.folders.live_models)
     pid = served.server.process.pid
     async with steady_load(served.server) as traffic:
-        await crowd_that_loads(served.server, THREADS, 1)
+        await crowd_that_loads(served.server, THREADS, 1, at_once=THREADS)
         before, regions = resident_mib(pid), len(list(SHM.glob(f"{prefix_of(served.folders.root)}*")))
-        await crowd_that_loads(served.server, THREADS, TIMES - 1)
+        await crowd_that_loads(served.server, THREADS, TIMES - 1, at_once=THREADS)
     assert traffic.errors == []
     assert resident_mib(pid) - before < GROWN_MIB
     assert len(list(SHM.glob(f"{prefix_of(served.folders.root)}*"))) <= regions

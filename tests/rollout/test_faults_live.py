@@ -251,7 +251,7 @@ async def test_a_crowd_that_loads_and_unloads_a_model_leaves_the_champion_alone(
     write_spare(served.folders.live_models)
     before = regions(served)
     async with steady_load(served.server) as traffic:
-        await crowd_that_loads(served.server, threads=8, times=6)
+        await crowd_that_loads(served.server, threads=8, times=3, at_once=1)
     assert traffic.errors == []
     shutil.rmtree(served.folders.live_models / "spare")
     await all_is_well(served)

@@ -50,7 +50,7 @@ def up(
     ] = "",
     traced: Annotated[float, typer.Option(metavar="PERCENT", min=0, max=100, help="Of calls, with --otlp.")] = 100.0,
 ) -> None:
-    """Start Redis, the event log, the MQTT broker, Triton, rollout, the edge, the gateway and the bridge, and keep them up."""
+    """Start Redis, the event log, the MQTT broker, Triton, rollout, edge, gateway and bridge, and keep them running."""
     with reporting_errors(), _refusing_to_be_exposed():
         names = [name for word in only or () for name in word.split(",") if name]
         besides = (Llm.name,) if with_llm else ()

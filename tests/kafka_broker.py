@@ -1,7 +1,6 @@
 """A real broker of Kafka's protocol for tests that need one."""
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from conch.clients.kafka import check_broker
 from conch.contracts.errors import Unavailable
 from conch.stack.services.kafka import command
+from conch.stack.serving import free_ports
 
 READY_S = 30.0
 
@@ -24,7 +24,7 @@ class KafkaBroker:
 @contextlib.contextmanager
 def running_kafka(folder: Path, address: str = "") -> Iterator[KafkaBroker]:
     """It keeps nothing; without `address` it stands where there is room."""
-    address = address or f"127.0.0.1:{_free_port()}"
+    address = address or f"127.0.0.1:{free_ports(1)[0]}"
     with subprocess.Popen(command(address), cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
             _until_ready(address)
@@ -41,10 +41,3 @@ def _until_ready(address: str) -> None:
             return
         except Unavailable:
             assert time.monotonic() < deadline, f"the broker does not answer within {READY_S} s"
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

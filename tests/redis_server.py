@@ -1,7 +1,6 @@
 """A real Redis for tests that need one."""
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from conch.stack.services.redis import binary
+from conch.stack.serving import free_ports
 
 READY_S = 20.0
 
@@ -32,7 +32,7 @@ class RedisServer:
 @contextlib.contextmanager
 def running_redis(folder: Path, *options: str, port: int = 0) -> Iterator[RedisServer]:
     """It keeps nothing. `port` 0: any that is free."""
-    port = port or _free_port()
+    port = port or free_ports(1)[0]
     command = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
@@ -54,7 +54,7 @@ def running_cluster(folder: Path) -> Iterator[list[RedisServer]]:
         for number in range(3):
             home = folder / str(number)
             home.mkdir()
-            options = ("--cluster-enabled", "yes", "--cluster-port", str(_free_port()))
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(free_ports(1)[0]))
             servers.append(nodes.enter_context(running_redis(home, *options)))
         for number, server in enumerate(servers):
             with server.client() as redis:
@@ -68,12 +68,6 @@ def running_cluster(folder: Path) -> Iterator[list[RedisServer]]:
             assert time.monotonic() < deadline, f"the cluster is not whole within {READY_S} s"
             time.sleep(0.05)
         yield servers
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _whole(server: RedisServer) -> bool:

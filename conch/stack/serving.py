@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,9 @@ from conch.stack.shm import prefix_of, sweep
 from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
 
 NOTHING: Mapping[str, str] = {}
+
+LOWEST_FREE_PORT = 12_000
+"""Above the ports that our servers and others of their kind prefer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,15 @@ def _tail(log: Path, lines: int = 30) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
+    """Nobody listens there, and the kernel gives them to no connection that goes out: a server that starts later, or
+    again, still finds its port free."""
+    lowest_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # Where that range begins lower than usual, its ports are what there is.
+    highest = max(lowest_ephemeral, LOWEST_FREE_PORT + 10_000)
+    candidates = iter(random.sample(range(LOWEST_FREE_PORT, highest), k=100 + count))
+    ports: list[int] = []
+    while len(ports) < count:
+        port = next(candidates)
+        with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+            ports.append(port)
     return ports

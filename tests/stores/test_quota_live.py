@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 from redis import Redis
 
 from conch.contracts.errors import Unavailable
+from conch.stack.serving import free_ports
 from conch.stores.memory_quota import MemoryQuota
 from conch.stores.quota import Quota, Take, Taken
 from conch.stores.redis_quota import RedisQuota
@@ -100,8 +100,7 @@ def test_a_key_that_is_gone_does_not_come_back_by_what_is_given_back(address: st
 
 
 def test_a_redis_that_is_not_there_is_unavailable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     with closing(RedisQuota(address)) as quota, pytest.raises(Unavailable, match="Redis does not answer"):
         quota.take([Take("a", 1, 1)], keep_s=60)
 

@@ -4,7 +4,9 @@ paho runs in a thread of its own; everything here is called, and calls back, on 
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 SESSION_KEPT_S = 3600
 """For so long the broker keeps what comes while nobody is here."""
+
+SUBSCRIBED_WITHIN_S = 10.0
+"""A broker that says nothing to a subscription for so long is left, and connected to again."""
 
 MOST_UNSENT = 1000
 """Messages of ours that wait for the broker; then new ones are lost, and counted."""
@@ -203,8 +208,21 @@ class Mqtt:
         self._connection += 1
         if self._filters:
             client.subscribe([(topic, 1) for topic in self._filters])
+            self._loop.call_soon_threadsafe(self._expect_subscribed, self._connection)
         else:
             self.connected = True
+
+    def _expect_subscribed(self, connection: int) -> None:
+        self._loop.call_later(SUBSCRIBED_WITHIN_S, self._leave_mute, connection)
+
+    def _leave_mute(self, connection: int) -> None:
+        if self.connected or self.refusal or connection != self._connection:
+            return
+        logger.warning("the broker says nothing to a subscription for %g s: connecting again", SUBSCRIBED_WITHIN_S)
+        if isinstance(held := self._client.socket(), socket.socket):
+            with contextlib.suppress(OSError):
+                # Below TLS, whose state is that thread's of paho's which now sees an end, and connects again.
+                socket.socket.shutdown(held, socket.SHUT_RDWR)
 
     def _subscribed(self, _client: Any, _user: Any, _number: Any, reasons: Any, _properties: Any) -> None:
         if refused := [str(reason) for reason in reasons if reason.is_failure]:

@@ -95,7 +95,12 @@ class Site:
     def start_bridge(self, **settings: object) -> None:
         """`settings` as the bridge's own are called."""
         self.begin_bridge(**settings)
-        eventually(lambda: self.metric("conch_bridge_connected") == 1)
+        bridge = self._processes["bridge"]
+        try:
+            eventually(lambda: bridge.poll() is not None or self.metric("conch_bridge_connected") == 1)
+        except AssertionError:
+            pytest.fail(f"the bridge does not connect:\n{self.log()}")
+        assert bridge.poll() is None, f"the bridge has ended:\n{self.log()}"
 
     def begin_bridge(self, name: str = "bridge", **settings: object) -> None:
         """And wait for nothing. A second one has another name, and its metrics at another port."""

@@ -96,7 +96,7 @@ class Bridge:
             await restored.wait()
             group.create_task(intake.run())
             group.create_task(self._hear(intake))
-            group.create_task(self._follow_devices())
+            group.create_task(self._follow_devices(sessions))
 
     async def _hear(self, intake: Intake) -> None:
         """Raises BrokerUnfit."""
@@ -110,7 +110,7 @@ class Bridge:
         self._mqtt.limit_in_flight(fitness.in_flight)
         await self._mqtt.run(intake.take)
 
-    async def _follow_devices(self) -> None:
+    async def _follow_devices(self, sessions: Sessions) -> None:
         while True:
             await asyncio.sleep(FOLLOW_S)
             try:
@@ -120,6 +120,7 @@ class Bridge:
                 continue
             for device in gone:
                 self.counting.forget(device)
+                sessions.forget(device)
 
     @contextlib.contextmanager
     def _metrics(self) -> Iterator[None]:

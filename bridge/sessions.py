@@ -87,6 +87,11 @@ class Sessions:
             del self._current[device.id]
             self._end(session)
 
+    def forget(self, device: DeviceId) -> None:
+        """Of one that was revoked nothing is kept but the session it has, which ends by itself."""
+        self._idle.pop(device, None)
+        self._past.pop(device, None)
+
     def marks(self) -> Iterator[Mark]:
         yield from self._idle.values()
         for session in (*self._ending, *self._current.values()):
@@ -169,7 +174,8 @@ class Sessions:
         self._ending.discard(session)
         if self._current.get(session.device.id) is session:
             del self._current[session.device.id]
-            self._idle[session.device.id] = session.backlog.mark
+            if self._registry.get(session.device.id) is not None:
+                self._idle[session.device.id] = session.backlog.mark
 
     def _read(self, place: Place) -> bytes:
         record = self.spool.read(place)

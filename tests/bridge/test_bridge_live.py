@@ -181,6 +181,29 @@ def test_a_device_that_is_revoked_is_heard_no_more_and_one_that_is_added_is(site
     eventually(heard)
 
 
+def test_of_a_device_that_was_revoked_nothing_is_remembered(site):
+    from bridge.devices import Device
+    from conch.contracts.topics import DeviceId
+
+    watch, name = site.wearing("watch-1"), DeviceId("default", "watch-1")
+
+    def say() -> None:
+        watch.publish(silence(), session="one", seq=0, offset=0, last="true")
+
+    say()
+    eventually(lambda: len(watch.of("account")) == 1)
+    site.devices.revoke(name)
+    eventually(lambda: site.samples("watch-1", "received") is None)
+    site.devices.add(Device(name))
+
+    def heard_as_new() -> bool:
+        say()
+        return len(watch.of("account")) > 1
+
+    eventually(heard_as_new)
+    assert watch.of("account")[-1]["received"] == CHUNK
+
+
 def test_a_gateway_that_reads_nothing_costs_little_memory_and_the_oldest_audio_goes_and_is_told(bare_site):
     site = bare_site
     site.start_bridge(max_waiting_s=2)

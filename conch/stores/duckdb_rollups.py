@@ -1,8 +1,10 @@
-"""Rollups in one DuckDB file, which one process has open at a time: the writer answers for the others."""
+"""Rollups in one DuckDB file, which one process has open to write, or several to read."""
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import numpy as np
@@ -22,17 +24,33 @@ FROM sales WHERE category = $category AND pane_ms > $day_ago AND pane_ms <= $now
 GROUP BY pid HAVING score > 0 ORDER BY score DESC, pid LIMIT $limit
 """
 
+READERS_S = 2.0
+"""Whoever reads has the file open for one question: a writer waits for that."""
+
+_PAUSE_S = 0.02
+
 
 class DuckDbRollups(Rollups):
-    def __init__(self, file: Path) -> None:
-        """Makes the file where there is none. Raises Unavailable, as where another process has it open."""
+    def __init__(self, file: Path, pause: Callable[[float], object] = time.sleep) -> None:
+        """Makes the file where there is none. Raises Unavailable, as where another process keeps it open."""
         self._lock = threading.Lock()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._database = duckdb.connect(str(file), config={"threads": 1})
+            self._database = _opened_to_write(file, pause)
             self._database.execute(_TABLE)
         except (OSError, duckdb.Error) as error:
             raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
+
+    @classmethod
+    def to_read(cls, file: Path) -> Self:
+        """Nothing can be written. Raises Unavailable at once, where there is no file or another process writes it."""
+        rollups = cls.__new__(cls)
+        rollups._lock = threading.Lock()
+        try:
+            rollups._database = duckdb.connect(str(file), read_only=True, config={"threads": 1})
+        except duckdb.Error as error:
+            raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
+        return rollups
 
     def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
         self.load({pane_ms: sales})
@@ -81,3 +99,14 @@ class DuckDbRollups(Rollups):
 
     def close(self) -> None:
         self._database.close()
+
+
+def _opened_to_write(file: Path, pause: Callable[[float], object]) -> duckdb.DuckDBPyConnection:
+    ends_at = time.monotonic() + READERS_S
+    while True:
+        try:
+            return duckdb.connect(str(file), config={"threads": 1})
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > ends_at:
+                raise
+            pause(_PAUSE_S)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,14 +25,15 @@ from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.durable import relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import Dense, IdIndex, Kind
-from conch.stores.memory_features import MemoryFeatures
 from conch.stores.memory_relations import MemoryRelations
 from conch.stores.reading import FeatureReader
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
+from conch.stores.rollups import Rollups
 from conch.stores.snapshot import Snapshot
 from conch.stores.snapshot_catalogue import SnapshotCatalogue
 from conch.stores.titles import Titles
+from gateway.recommending.sold import Sold
 
 LOOK_S = 0.5
 """How often one looks whether a generation was published."""
@@ -56,6 +58,8 @@ class Stock:
     breaker: Breaker
     durable: Relations
     titles: Titles | None
+    sold: Sold | None
+    """None: nothing was imported."""
     reader: FeatureReader
     reading: threading.Lock
     """The reader's: it is used by one thread."""
@@ -131,6 +135,8 @@ class Shelves:
         self._threads.shutdown(wait=False, cancel_futures=True)
         for shelf in self._shelves.values():
             shelf.stock.durable.close()
+            if shelf.stock.sold is not None:
+                shelf.stock.sold.close()
         if self._hot is not None:
             self._hot.close()
 
@@ -152,16 +158,16 @@ class Shelves:
 
     def _stock(self, catalogue: str, files: CatalogueFolder) -> Stock:
         durable = _durable(files)
-        hot = self._hot if self._hot is not None else MemoryFeatures()
-        reader = FeatureReader(CatalogueKeys(catalogue), hot, durable)
-        return Stock(self._hot, self._breaker, durable, Titles(files.relations), reader, threading.Lock())
+        reader = FeatureReader(CatalogueKeys(catalogue), self._hot, durable)
+        sold = Sold(partial(_rollups, files))
+        return Stock(self._hot, self._breaker, durable, Titles(files.relations), sold, reader, threading.Lock())
 
     def _empty(self, catalogue: str) -> Shelf:
         nothing = Snapshot.empty()
         keys = CatalogueKeys(catalogue) if catalogue else CatalogueKeys()
         durable = MemoryRelations()
-        reader = FeatureReader(keys, MemoryFeatures(), durable)
-        stock = Stock(self._hot, self._breaker, durable, None, reader, threading.Lock())
+        reader = FeatureReader(keys, None, durable)
+        stock = Stock(self._hot, self._breaker, durable, None, None, reader, threading.Lock())
         return Shelf(catalogue, IdIndex.empty(), nothing, SnapshotCatalogue(nothing), stock)
 
 
@@ -180,3 +186,12 @@ def _durable(files: CatalogueFolder) -> Relations:
     except Unavailable:
         # Nothing is known there, as where the importer has not written yet.
         return MemoryRelations()
+
+
+def _rollups(files: CatalogueFolder) -> Rollups:
+    # Imported here: a gateway without DuckDB has the snapshot.
+    try:
+        from conch.stores.duckdb_rollups import DuckDbRollups
+    except ImportError:
+        raise Unavailable("duckdb is not installed here: pip install 'conch[recommendation]'") from None
+    return DuckDbRollups.to_read(files.rollups)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -77,3 +79,36 @@ def test_a_file_that_another_process_wrote_badly_is_named(tmp_path):
     (tmp_path / "r.duckdb").write_bytes(b"not a database" * 1_000)
     with pytest.raises(Unavailable, match=r"r\.duckdb"):
         DuckDbRollups(tmp_path / "r.duckdb")
+
+
+def test_a_reader_sees_what_was_written_and_writes_nothing(tmp_path):
+    file = tmp_path / "r.duckdb"
+    with pytest.raises(Unavailable, match=r"r\.duckdb"):
+        DuckDbRollups.to_read(file)
+    with closing(DuckDbRollups(file)) as rollups:
+        rollups.replace(NOW, [Sale("a", "p", 1)])
+    with closing(DuckDbRollups.to_read(file)) as rollups:
+        assert [pid for pid, _ in rollups.best_sellers("a", NOW, 10)] == ["p"]
+        with pytest.raises(Unavailable, match="read-only"):
+            rollups.replace(NOW, [])
+
+
+READS = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print(1, flush=True); sys.stdin.read()"
+
+
+def test_a_writer_waits_for_who_reads(tmp_path):
+    file = tmp_path / "r.duckdb"
+    DuckDbRollups(file).close()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", READS, str(file)], **pipes) as reader:
+        reader.stdout.readline()
+        waited = []
+
+        def pause(_):
+            waited.append(1)
+            reader.stdin.close()
+            reader.wait(30)
+
+        with closing(DuckDbRollups(file, pause)) as rollups:
+            rollups.replace(NOW, [Sale("a", "p", 1)])
+    assert len(waited) == 1

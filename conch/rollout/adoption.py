@@ -2,17 +2,19 @@
 
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.folders import Folders
-from conch.rollout.live_config import keep_configs, live_config, write_live_config
+from conch.rollout.live_config import keep_configs, live_config, read_live_config, write_live_config
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
+from conch.rollout.steps import Reached, unheard
 
 
-async def adopt(folders: Folders, server: ModelServer, model: str) -> ModelRecord | None:
+async def adopt(folders: Folders, server: ModelServer, model: str, reached: Reached = unheard) -> ModelRecord | None:
     """None for a model that is not there yet. Nothing changes for callers.
 
     From now on Triton is told the versions by number: a folder more beside them means nothing to it.
     """
     if (record := folders.records.read(model)) is not None:
+        _tell(folders, record)
         return record
     if (folders.root / "live/ensembles" / model).is_dir():
         raise InvalidRequest(f"{model} is an ensemble: it changes with its models, which are published one by one")
@@ -26,6 +28,14 @@ async def adopt(folders: Folders, server: ModelServer, model: str) -> ModelRecor
     for version in known:
         keep_configs(live, folders.configs(model, version))
     record = folders.records.write(ModelRecord(model, max(ready), tuple(sorted(ready)), tuple(known)))
-    own = folders.configs(model, record.champion)
-    write_live_config(own, live, live_config(own, folders.config_name, model, record.serving))
+    reached("adopted")
+    _tell(folders, record)
     return record
+
+
+def _tell(folders: Folders, record: ModelRecord) -> None:
+    """Also where whoever wrote the record was ended before this."""
+    own, live = folders.configs(record.model, record.champion), folders.live_models / record.model
+    wanted = live_config(own, folders.config_name, record.model, record.serving)
+    if read_live_config(live) != wanted:
+        write_live_config(own, live, wanted)

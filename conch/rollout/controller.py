@@ -21,6 +21,7 @@ from conch.rollout.orders import Deed, Order
 from conch.rollout.refusals import Busy
 from conch.rollout.server import ListedServer
 from conch.rollout.servers import ServerAddress, ServerState, ServerStatus
+from conch.rollout.steps import Reached, unheard
 from conch.rollout.trying_out import Deadlines
 from conch.rollout.versions import is_candidate
 from conch.rollout.wedges import Wedges
@@ -45,6 +46,8 @@ class Watched:
     reason: str = "it has not been seen yet"
     misses: int = MISSES
     drained_at: float | None = None
+    proved: bool = False
+    """It has answered its probes to this controller; one that the controller before called CONVERGED has still to."""
     listed: Sequence[ListedModel] | None = None
 
     @property
@@ -60,8 +63,10 @@ class Controller:
         *,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
+        reached: Reached = unheard,
     ) -> None:
         self._folders = folders
+        self._reached = reached
         self._desired = Desired(folders)
         self._clock = clock
         self._written: Sequence[ServerStatus] | None = None
@@ -69,11 +74,12 @@ class Controller:
             Watched(
                 address,
                 server,
-                Convergence(address.name, server, folders, self._desired, deadlines, clock),
+                Convergence(address.name, server, folders, self._desired, deadlines, clock, reached),
                 Wedges(clock),
             )
             for address, server in servers.items()
         ]
+        self._follow(folders.servers.read())
 
     @property
     def statuses(self) -> Sequence[ServerStatus]:
@@ -89,11 +95,24 @@ class Controller:
                 with holding(self._folders.lock):
                     for path in self._ended():
                         path.rmdir()
+                        self._reached("left over removed")
                     for one in self._watched:
                         await self._mend(one)
             except Busy:
                 return  # what looks wrong may be a publisher's work half done
             self._tell()
+
+    def _follow(self, before: Sequence[ServerStatus]) -> None:
+        """Go on where a controller before has ended: who gets calls gets them, and who was kept from them is."""
+        states = {one.address: one for one in before}
+        for one in self._watched:
+            match states.get(one.address):
+                case ServerStatus(state=ServerState.CONVERGED):
+                    one.state, one.reason, one.misses = ServerState.CONVERGED, "", 0
+                case ServerStatus(state=ServerState.DRAINING, reason=reason):
+                    # Whether it was told to start again nobody knows any more.
+                    one.state, one.reason, one.misses = ServerState.DRAINING, reason, 0
+                    one.drained_at = self._clock()
 
     def _ended(self) -> Sequence[Path]:
         """Folders of candidates whose load has ended on every server; one that is away will have forgotten it."""
@@ -113,9 +132,12 @@ class Controller:
         one.wedges.see([model.name for model in one.listed if model.state == "LOADING"])
         if one.state is ServerState.AWAY:
             one.state, one.reason = ServerState.CONVERGING, "it has been started"
+        elif one.drained_at is not None and not one.wedges.loads:
+            one.state, one.reason, one.drained_at = ServerState.CONVERGING, "its load has ended", None
+            self._folders.orders.forget(one.address.name)
 
     def _lose(self, one: Watched, reason: str) -> None:
-        one.state, one.reason, one.drained_at = ServerState.AWAY, reason, None
+        one.state, one.reason, one.drained_at, one.proved = ServerState.AWAY, reason, None, False
         one.convergence.troubles.clear()
         one.wedges.forget()
         self._journal(one, "server away", reason=reason)
@@ -130,7 +152,7 @@ class Controller:
             return True
         gap = self._gap(one, wanted, one.listed)
         if gap.is_none:
-            return one.state is not ServerState.CONVERGED
+            return one.state is not ServerState.CONVERGED or not one.proved
         again = [one.convergence.troubles[model].again_at for model in gap.load if model in one.convergence.troubles]
         return bool(gap.unload) or len(again) < len(gap.load) or min(again) <= self._clock()
 
@@ -161,9 +183,12 @@ class Controller:
         if left:
             reasons = [f"{model}: {trouble.reason}" for model, trouble in one.convergence.troubles.items()]
             one.reason = "; ".join(reasons) or f"{', '.join(sorted(left))} is loading"
-        elif one.state is not ServerState.CONVERGED:
+        elif one.state is not ServerState.CONVERGED or not one.proved:
             one.reason = await one.convergence.prove(wanted)
-            if not one.reason:
+            one.proved = not one.reason
+            if one.reason:
+                one.state = ServerState.CONVERGING
+            elif one.state is not ServerState.CONVERGED:
                 one.state = ServerState.CONVERGED
                 self._journal(one, "server converged", models=len(wanted))
 
@@ -171,6 +196,7 @@ class Controller:
         for model in one.wedges.to_end():
             reason = f"the load of {model} does not end"
             self._folders.orders.give(one.address.name, Order(Deed.END_STUBS, reason, model))
+            self._reached("end of stubs ordered")
             one.wedges.ended(model)
             self._journal(one, "stubs ended", model, reason=reason)
             return  # one order at a time
@@ -189,16 +215,19 @@ class Controller:
         if one.drained_at is not None:
             one.drained_at = None
             self._folders.orders.give(one.address.name, Order(Deed.RESTART, one.reason))
+            self._reached("restart ordered")
             self._journal(one, "restart ordered", reason=one.reason)
 
     def _journal(self, one: Watched, action: str, model: str = "", **evidence: object) -> None:
         logger.info("server %s: %s %s %s", one.address.name, action, model, evidence)
         self._folders.journal.append(action, model, None, server=one.address.name, **evidence)
+        self._reached(f"{action}, and journaled")
 
     def _tell(self) -> None:
         if self.statuses != self._written:
             self._written = self.statuses
             self._folders.servers.write(self._written)
+            self._reached("told")
 
 
 async def keep_stepping(controller: Controller, every_s: float) -> None:

@@ -11,6 +11,7 @@ from conch.rollout.folders import Folders
 from conch.rollout.probes import probes_of
 from conch.rollout.refusals import RefusedVersion, Wedged
 from conch.rollout.server import ListedServer, ready_versions
+from conch.rollout.steps import Reached, unheard
 from conch.rollout.trying_out import Deadlines
 from conch.rollout.versions import is_candidate
 
@@ -71,12 +72,14 @@ class Convergence:
     desired: Desired
     deadlines: Deadlines
     clock: Callable[[], float]
+    reached: Reached = unheard
     troubles: dict[str, Trouble] = field(default_factory=dict)
 
     async def close(self, gap: Difference) -> None:
         """Under the lock: load and unload what is not as it should be, as far as its time has come."""
         for model in gap.unload:
             await self.server.unload(model, self.deadlines.unload_s)
+            self.reached("unloaded")
             self._journal("unloaded", model)
         for model in gap.load:
             trouble = self.troubles.get(model)
@@ -111,6 +114,7 @@ class Convergence:
             self._note(model, refused, trouble)
             return
         self.troubles.pop(model, None)
+        self.reached("loaded")
         self._journal("loaded", model)
 
     def _note(self, model: str, refused: ConchError, trouble: Trouble | None) -> None:
@@ -123,3 +127,4 @@ class Convergence:
 
     def _journal(self, action: str, model: str, **evidence: str) -> None:
         self.folders.journal.append(action, model, None, server=self.name, **evidence)
+        self.reached(f"{action}, and journaled")

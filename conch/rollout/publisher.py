@@ -31,7 +31,8 @@ from conch.rollout.retention import kept
 from conch.rollout.server import ModelServer
 from conch.rollout.source import Source
 from conch.rollout.staging import StagedVersion, stage
-from conch.rollout.trying_out import Deadlines, Reached, TryingOut
+from conch.rollout.steps import Reached, unheard
+from conch.rollout.trying_out import Deadlines, TryingOut
 from conch.rollout.versions import model_name
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Publisher:
         server: ModelServer,
         *,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
-        reached: Reached = lambda step: None,
+        reached: Reached = unheard,
     ) -> None:
         self._folders = folders
         self._server = server
@@ -81,7 +82,7 @@ class Publisher:
             await self._recover()
             source = Source.read(wanted.path)
             source = source if wanted.config is None else replace(source, config=wanted.config)
-            record = await adopt(self._folders, self._server, model)
+            record = await adopt(self._folders, self._server, model, self._reached)
             _check_expected(model, record, wanted.expected_champion)
             version = _number(wanted, source, record)
             mark = source.fingerprint
@@ -124,6 +125,7 @@ class Publisher:
             if expected_generation not in (None, record.generation):
                 raise Overtaken(f"model {model} is at generation {record.generation}, not at {expected_generation}")
             written = self._folders.records.write(record.naming(alias, version))
+            self._reached("named")
             before = record.named.get(alias)
             self._folders.journal.append("named", model, version, alias=alias, before=before)
             return written
@@ -141,7 +143,7 @@ class Publisher:
             self._folders.begin(Pending(model, max(versions)))
             self._folders.records.forget(model)
             self._reached("forgotten")
-            await recover(self._folders, self._server, self._deadlines)
+            await recover(self._folders, self._server, self._deadlines, self._reached)
             self._folders.journal.append("removed", model, None, reason=reason, versions=list(versions))
 
     def _record(self, model: str) -> ModelRecord:
@@ -230,7 +232,7 @@ class Publisher:
 
     async def _recover(self) -> None:
         pending = self._folders.pending()
-        if await recover(self._folders, self._server, self._deadlines) and pending is not None:
+        if await recover(self._folders, self._server, self._deadlines, self._reached) and pending is not None:
             record = self._folders.records.read(pending.model)
             finished = record is not None and pending.version in record.known
             self._folders.journal.append("recovered", pending.model, pending.version, finished=finished)
@@ -246,7 +248,7 @@ class Publisher:
     async def _undo(self) -> None:
         """What cannot be undone now, the next publisher undoes."""
         with contextlib.suppress(ConchError, OSError):
-            await recover(self._folders, self._server, self._deadlines)
+            await recover(self._folders, self._server, self._deadlines, self._reached)
 
 
 def _number(wanted: Publication, source: Source, record: ModelRecord | None) -> int:

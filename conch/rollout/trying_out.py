@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,8 @@ from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.probes import ModelProbe, outputs_named, probes_of
 from conch.rollout.server import ModelServer
+from conch.rollout.steps import Reached
 from conch.rollout.versions import candidate_name
-
-Reached = Callable[[str], None]
-"""Told each step that has been taken: tests stop there, as a crash would."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class MemoryTriton(ModelServer):
         """All that is in the folder is loaded, as by --load-model=*."""
         self.served = {}
         for folder in self._folders.live_models.iterdir():
+            if not (folder / "config.pbtxt").is_file():
+                continue  # listed, and not loaded
             policy = parse_config((folder / "config.pbtxt").read_text()).version_policy
             versions = self._folders.live_versions(folder.name)
             self.served[folder.name] = list(policy.specific.versions) or versions[-1:]
@@ -74,15 +76,19 @@ class MemoryTriton(ModelServer):
             raise Unavailable("Triton is away")
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> Folders:
+def state_folder(root: Path) -> Folders:
     """`repository/` and `live/` hold version 1 of intent."""
     for shelf in ("repository", "live/models"):
-        version = tmp_path / shelf / "intent/1"
+        version = root / shelf / "intent/1"
         version.mkdir(parents=True)
         shutil.copy(CHECKOUT / "config.pbtxt", version.parent)
         shutil.copy(CHECKOUT / "1/model.py", version)
-    return Folders(tmp_path)
+    return Folders(root)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return state_folder(tmp_path)
 
 
 @pytest.fixture

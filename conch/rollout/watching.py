@@ -15,6 +15,7 @@ from conch.rollout.manifest import files_of
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.quiet import Quiet
 from conch.rollout.refusals import Mismatched
+from conch.rollout.steps import Reached, unheard
 from conch.rollout.taken_up import TakenUp, config_fingerprint
 from conch.rollout.versions import model_name, version_number
 
@@ -45,6 +46,7 @@ class Watch:
         quiet_s: float = QUIET_S,
         gone_s: float = GONE_S,
         clock: Callable[[], float] = time.monotonic,
+        reached: Reached = unheard,
     ) -> None:
         """`root` None is the repository; others hold the same."""
         self._folders = folders
@@ -53,6 +55,7 @@ class Watch:
         self._versions = Quiet(quiet_s, clock)
         self._configs = Quiet(quiet_s, clock)
         self._removals = Quiet(gone_s, clock)
+        self._reached = reached
         self._unfit: dict[Path, Generations] = {}
         """Versions that did not fit other models, with how those were."""
         self._taken = TakenUp(folders.rollout / "taken_up" / f"{self._root.name}.json")
@@ -98,6 +101,7 @@ class Watch:
             return True
         if told:
             self._taken.take(model, fingerprint)
+            self._reached("version taken up")
         return told
 
     async def _follow_config(self, folder: Path) -> None:
@@ -122,6 +126,7 @@ class Watch:
         if told:
             self._configs.tell(folder)
             self._taken.take(model, fingerprint)
+            self._reached("config taken up")
 
     async def _publish(self, wanted: Publication, what: str) -> bool:
         """False where it is to be tried again. Raises Mismatched."""
@@ -138,6 +143,7 @@ class Watch:
         except ConchError as error:
             logger.error("%s is not published: %s", what, error.message)
             return True
+        self._reached("published")
         logger.info("%s %d is live", record.model, record.champion)
         return True
 
@@ -165,7 +171,9 @@ class Watch:
             return True
         else:
             logger.info("%s is removed", model)
+        self._reached("removed")
         self._taken.drop(model)
+        self._reached("removal taken up")
         return True
 
     def _new_versions(self, models: list[Path]) -> Iterator[Path]:

@@ -55,7 +55,7 @@ async def _follow(folders: Folders, publisher: Publisher, name: str, address: So
                 await mirror.step()
                 # What is new is looked at once more soon: it is fetched when it has stood still.
                 fetch_at = time.monotonic() + (QUIET_S if mirror.is_waiting else address.every_s)
-            if folder.is_dir():
+            if folder.is_dir() and (mirror is None or mirror.is_whole):
                 await watch.step()
             told.ended()
         except (ConchError, OSError) as error:

@@ -15,12 +15,16 @@ from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.durable import remove_folder, write_json
 from conch.rollout.quiet import Quiet
 from conch.rollout.sources.remote import Remote, RemoteFile
+from conch.rollout.steps import Reached, unheard
 from conch.rollout.versions import model_name
 
 logger = logging.getLogger(__name__)
 
 MOST_FILES = 100_000
 MOST_BYTES = 256 * 2**30
+
+_TORN = ""
+"""Among the paths of a unit whose files are being replaced; no file is called so."""
 
 Unit = Mapping[str, RemoteFile]
 """Files that take their place together, by path in it."""
@@ -29,8 +33,9 @@ Unit = Mapping[str, RemoteFile]
 class Mirror:
     """`step()` again and again. `quiet` None: the list of the remote place is of one moment, as a commit is."""
 
-    def __init__(self, remote: Remote, folder: Path, quiet: Quiet | None) -> None:
+    def __init__(self, remote: Remote, folder: Path, quiet: Quiet | None, reached: Reached = unheard) -> None:
         self._remote = remote
+        self._reached = reached
         self._folder = folder
         self._quiet = quiet
         self._scratch = folder.with_name(f".{folder.name}.part")
@@ -38,6 +43,11 @@ class Mirror:
         self._tags = _read(self._tags_file)
         self.is_waiting = False
         """At the last step something had not stood still for long enough."""
+
+    @property
+    def is_whole(self) -> bool:
+        """False while the files of a config take their places one by one, and after a crash then, until they have."""
+        return not any(_TORN in tags for tags in self._tags.values())
 
     async def step(self) -> None:
         """Raises Unavailable; what was fetched before stays."""
@@ -73,6 +83,7 @@ class Mirror:
                 os.link(there / path, target)
             else:
                 await self._remote.fetch(path_of(name, path), file, target)
+                self._reached("file fetched")
                 if target.stat().st_size != file.size_bytes:
                     raise Unavailable(
                         f"{name}/{path} came with {target.stat().st_size} bytes, the list says {file.size_bytes}"
@@ -80,27 +91,47 @@ class Mirror:
         if is_version(name):
             there.parent.mkdir(parents=True, exist_ok=True)
             remove_folder(there, self._scratch)
+            self._reached("version out of the way")
             draft.rename(there)
+            self._reached("version in its place")
         else:
-            _replace_files(draft, there, unit, before)
+            self._tear(name, unit)
+            self._replace_files(draft, there, unit, before)
         logger.info("%s/%s is fetched", self._folder.name, name)
 
     def _remember(self, name: str, tags: Mapping[str, str]) -> None:
         self._tags[name] = dict(tags)
         write_json(self._tags_file, self._tags)
+        self._reached("remembered")
+
+    def _tear(self, name: str, unit: Unit) -> None:
+        self._remember(name, dict.fromkeys((_TORN, *self._tags.get(name, {}), *unit), ""))
 
     def _drop(self, name: str) -> None:
         there = self._folder / name
         if is_version(name):
             remove_folder(there, self._scratch)
         else:
-            _replace_files(there, there, {}, self._tags[name])
+            before = self._tags[name]
+            self._tear(name, {})
+            self._replace_files(there, there, {}, before)
+        self._reached("taken away")
         if there.parent.is_dir() and is_version(name) and not any(there.parent.iterdir()):
             there.parent.rmdir()
         if not is_version(name) and there.is_dir() and not any(there.iterdir()):
             there.rmdir()
         del self._tags[name]
         write_json(self._tags_file, self._tags)
+        self._reached("forgotten")
+
+    def _replace_files(self, draft: Path, there: Path, unit: Unit, before: Mapping[str, str]) -> None:
+        for path in before.keys() - unit.keys() - {_TORN}:
+            (there / path).unlink(missing_ok=True)
+            self._reached("file taken away")
+        for path in unit:
+            (there / path).parent.mkdir(parents=True, exist_ok=True)
+            (draft / path).replace(there / path)
+            self._reached("file in its place")
 
 
 def units_of(files: Mapping[str, RemoteFile]) -> dict[str, dict[str, RemoteFile]]:
@@ -145,14 +176,6 @@ def _is_plain(path: str) -> bool:
         and PurePosixPath(path).as_posix() == path
         and ".." not in path.split("/")
     )
-
-
-def _replace_files(draft: Path, there: Path, unit: Unit, before: Mapping[str, str]) -> None:
-    for path in before.keys() - unit.keys():
-        (there / path).unlink(missing_ok=True)
-    for path in unit:
-        (there / path).parent.mkdir(parents=True, exist_ok=True)
-        (draft / path).replace(there / path)
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

@@ -78,6 +78,10 @@ class HotFeatures(Protocol):
         """Documented keys that match a glob; each at least once."""
         ...
 
+    def scan_packed(self, pattern: str) -> Iterator[str]:
+        """Keys that match a glob and have a packed form, documented or not; each at least once."""
+        ...
+
     def publish(self, channel: str, messages: Sequence[str]) -> None: ...
 
     def messages(self, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,9 @@ class MemoryFeatures(HotFeatures):
     def scan(self, pattern: str) -> Iterator[str]:
         yield from [key for key in self.values if fnmatchcase(key, pattern)]
 
+    def scan_packed(self, pattern: str) -> Iterator[str]:
+        yield from [key for key in self.blobs if fnmatchcase(key, pattern)]
+
     def publish(self, channel: str, messages: Sequence[str]) -> None:
         for channels, waiting in self._listeners:
             if channel in channels:

@@ -86,16 +86,20 @@ class RedisFeatures(HotFeatures):
 
     def scan(self, pattern: str) -> Iterator[str]:
         """Packed forms are left out."""
+        yield from (name for name in self._names(pattern) if not name.startswith("pk:{"))
+
+    def scan_packed(self, pattern: str) -> Iterator[str]:
+        yield from (name.removeprefix("pk:{").removesuffix("}") for name in self._names(packed(pattern)))
+
+    def _names(self, pattern: str) -> Iterator[str]:
         names = self._run(lambda client: client.scan_iter(match=pattern, count=1_000))
         while True:
             try:
-                name = next(names).decode()
+                yield next(names).decode()
             except StopIteration:
                 return
             except (RedisError, OSError) as error:
                 raise Unavailable(f"Redis does not answer: {error}") from error
-            if not name.startswith("pk:{"):
-                yield name
 
     def publish(self, channel: str, messages: Sequence[str]) -> None:
         commands = [("PUBLISH", channel, message) for message in messages]

@@ -127,6 +127,12 @@ def test_a_scan_finds_documented_keys_and_not_their_packed_forms(features):
     assert set(features.scan("promo:*")) == {f"promo:{number}" for number in range(30)}
 
 
+def test_a_scan_of_packed_forms_finds_what_has_no_documented_one(features):
+    features.write([Write("rec:1:ana", blob(1)), Write("rec:1:bo", blob(1)), Write("rec:ana", blob(1), List(["x"]))])
+    assert set(features.scan_packed("rec:*:ana*")) == {"rec:1:ana"}
+    assert "rec:ana" in set(features.scan_packed("*"))
+
+
 def test_what_is_published_is_heard_by_who_listened_before(features):
     heard = features.messages(["changed", "other"], wait_s=0.05)
     features.publish("changed", ["a", "b"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from conch.catalogue.generating import BULK_DEADLINE_S, generated
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE
+from conch.features.keeping import Keeper
 from conch.features.promo_book import PromoBookWriter
 from conch.features.snapshots import SnapshotWriter
 from conch.stores.catalogue_folder import CatalogueFolder
@@ -67,6 +68,15 @@ def kept_young(stack: ShopStack) -> Iterator[None]:
     finally:
         stop.set()
         keeper.join()
+
+
+def filled_again(stack: ShopStack) -> None:
+    """What the service `features` does where Redis is empty."""
+    with (
+        closing(RedisFeatures(stack.redis.address, deadline_s=BULK_DEADLINE_S)) as hot,
+        closing(SqliteRelations(stack.catalogue.relations)) as durable,
+    ):
+        Keeper(stack.catalogue, hot, durable, partial(DuckDbRollups, stack.catalogue.rollups)).step()
 
 
 def publish_promos(catalogue: CatalogueFolder, redis: str) -> int:

@@ -68,6 +68,12 @@ MODEL_STALE_RELATIONS = Metric(
     "Relations older than three months that a model read, and served.",
     ("model", "version"),
 )
+MODEL_UNKNOWN_IDS = Metric(
+    "conch_model_unknown_ids_total",
+    Kind.COUNTER,
+    "Ids in features that the newest generation on this host does not know yet, and that a model left out.",
+    ("model", "version"),
+)
 MODEL_DEGRADED = Metric(
     "conch_model_degraded_total",
     Kind.COUNTER,
@@ -232,6 +238,7 @@ ALL = (
     MODEL_AUDIO_SECONDS,
     MODEL_FEATURES,
     MODEL_STALE_RELATIONS,
+    MODEL_UNKNOWN_IDS,
     MODEL_DEGRADED,
     MODEL_CHANGES_LOST,
     REQUESTS,

@@ -83,12 +83,16 @@ class Keeper:
     def step(self) -> None:
         """Called a few times a second."""
         now = self._clock()
-        if now - self._looked >= LOOK_S:
+        # Before anything is published, too: of a Redis that was flushed a snapshot and a promo book would know nothing.
+        if now - self._looked >= LOOK_S or self._is_due(now):
             self._looked = now
             self._restore()
-        waited = now - self._published
-        if waited >= EVERY_S or (waited >= SOON_S and (self._changed >= MUCH or self._offers)):
+        if self._is_due(now):
             self._publish()
+
+    def _is_due(self, now: float) -> bool:
+        waited = now - self._published
+        return waited >= EVERY_S or (waited >= SOON_S and (self._changed >= MUCH or bool(self._offers)))
 
     def close(self) -> None:
         self._hot.close()

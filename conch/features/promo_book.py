@@ -1,13 +1,13 @@
 """The promo book of a host: all promos of a catalogue, packed, as a generation that rankers map."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from conch.contracts.features import Unreadable
 from conch.contracts.identifiers import uuids_of
-from conch.recommendation.ranking import Promos, marks
+from conch.recommendation.ranking import FLASH_SALE, OUT_OF_STOCK, Promos, marks
 from conch.stores import promos
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import HotFeatures
@@ -17,6 +17,19 @@ SCAN_S = 600.0
 """Between two looks at every key of Redis; in between, the channels tell of new promos."""
 
 AT_ONCE = 500
+
+
+def promo_fields(book: Promos, place: int) -> Mapping[str, str]:
+    """What the documented hash of one of them says; a field that is ignored stays one."""
+    flags = int(book.flags[place])
+    said = {
+        "boost": "" if np.isnan(book.boosts[place]) else str(book.boosts[place]),
+        "ad_bid": "" if np.isnan(book.bids[place]) else str(book.bids[place]),
+        "expiry": str(book.expiries[place]) if book.expiries[place] else "",
+        "out_of_stock": "1" if flags & OUT_OF_STOCK else "",
+        "flash_sale": "1" if flags & FLASH_SALE else "",
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 class PromoBookWriter:

@@ -14,7 +14,9 @@ from conch.contracts.features import Stamp
 from conch.contracts.identifiers import texts_of
 from conch.contracts.keys import BEST_SELLERS_KEPT, FAMILIES, CatalogueKeys
 from conch.features.packing import NO_PACKED, TTL_S, Packer
+from conch.features.promo_book import promo_fields
 from conch.features.reconciling import Reconciler, rebuilt
+from conch.stores import promos
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import Hash, HotFeatures, SortedSet, Value, Write
 from conch.stores.ids import IdIndex, Kind
@@ -59,6 +61,8 @@ class Rebuilding:
             self._progress(f"{done:,} keys from durable tables")
         for lost in _batches(self._lost(packer.ids), AT_ONCE):
             self._hot.write([self._write(packer, key, value) for key, value in lost])
+        for writes in _batches(self._promos(packer), AT_ONCE):
+            self._hot.write(writes)
         self._active(packer.ids)
         for keys in _batches(self._documented(), AT_ONCE):
             done += self._reconciler.repack(keys, rebuilt).written
@@ -102,6 +106,14 @@ class Rebuilding:
             offers = self._durable.offers(UUID(name)) if self._hot.documented(keys.offers(name)) is None else None
             if offers is not None:
                 yield keys.offers(name), Hash({str(pid): text for pid, text in offers.metadata.items()})
+
+    def _promos(self, packer: Packer) -> Iterator[Write]:
+        """Of the host's promo book, where Redis has lost them: what is out of stock is not sold for having been so."""
+        book, written_ms = promos.published(self._folder.promos)
+        for place, name in enumerate(texts_of(packer.ids.uuids(Kind.PIDS, book.pids))):
+            key, fields = self._folder.keys.promo(name), promo_fields(book, place)
+            if fields and self._hot.documented(key) is None:
+                yield self._write(packer, key, Hash(fields), Stamp(0, written_ms, 0))
 
     def _sold(self, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, float]]]:
         try:

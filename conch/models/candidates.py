@@ -60,7 +60,9 @@ class Candidates(RaggedModel):
     def load(cls, context: ModelContext) -> Self:
         file = context.parameters.get("scenarios", "")
         scenarios = Scenarios.read(Path(file)) if file else Scenarios.read()
-        model = cls(Shops.of_environment(hears=attrgetter("features_packed")), scenarios, context.count)
+        shops = Shops.of_environment(hears=attrgetter("features_packed"))
+        shops.open()
+        model = cls(shops, scenarios, context.count)
         model.predict([Row({"user": strings([""])})])
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
@@ -87,13 +89,15 @@ class Candidates(RaggedModel):
         shop.forget_changed()
         wishes = [self._wish(shop, row) for row in rows]
         good = [wish for wish in wishes if isinstance(wish, Wish)]
-        profiles, degraded = shop.reader.profiles([wish.user for wish in good])
+        # They are read together: the least patient of them decides for all.
+        until = time.monotonic() + min((wish.scenario.timeout_ms for wish in good), default=0) / 1000
+        profiles, degraded = shop.reader.profiles([wish.user for wish in good], until)
         now_ms = time.time_ns() // 1_000_000
         wanted = [
             interests(profile, wish.item, wish.category, shop.catalogue, wish.scenario.mix, now_ms)
             for wish, profile in zip(good, profiles, strict=True)
         ]
-        known, more = self._known(shop, good, wanted)
+        known, more = self._known(shop, good, wanted, until)
         told = sorted({*degraded, *more, *shop.degraded()})
         shop.tell(self._count)
         tell_degraded(self._count, told, len(good))
@@ -132,7 +136,9 @@ class Candidates(RaggedModel):
         except ConchError as error:
             return error
 
-    def _known(self, shop: Shop, wishes: Sequence[Wish], wanted: Sequence[Interests]) -> tuple[Known, set[str]]:
+    def _known(
+        self, shop: Shop, wishes: Sequence[Wish], wanted: Sequence[Interests], until: float
+    ) -> tuple[Known, set[str]]:
         semantic = [
             master
             for wish, interest in zip(wishes, wanted, strict=True)
@@ -146,7 +152,7 @@ class Candidates(RaggedModel):
             for master, _ in interest.masters
         ]
         related, degraded = shop.reader.related(
-            {Family.SEMANTIC: semantic, Family.MASTER_CO_VIEW: co_viewed}, shop.ids, shop.snapshot
+            {Family.SEMANTIC: semantic, Family.MASTER_CO_VIEW: co_viewed}, shop.ids, shop.snapshot, until
         )
         return Known(related[Family.SEMANTIC], related[Family.MASTER_CO_VIEW]), degraded
 

@@ -39,7 +39,9 @@ class PromoRanker(RaggedModel):
     def load(cls, context: ModelContext) -> Self:
         file = context.parameters.get("scenarios", "")
         scenarios = Scenarios.read(Path(file)) if file else Scenarios.read()
-        model = cls(Shops.of_environment(hears=attrgetter("promos_changed")), scenarios, context.count)
+        shops = Shops.of_environment(hears=attrgetter("promos_changed"))
+        shops.open()
+        model = cls(shops, scenarios, context.count)
         model.predict([Row({"masters": np.zeros(1, np.uint32), "scores": np.ones(1, np.float32)})])
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
@@ -64,7 +66,7 @@ class PromoRanker(RaggedModel):
             if not 1 <= k <= RANKED_MOST:
                 raise InvalidRequest(f"k is {k}, it must be from 1 to {RANKED_MOST}").about("k")
             masters = _masters(shop, row)
-            promos, degraded = _promos(shop, row, masters)
+            promos, degraded = _promos(shop, row, masters, scenario.timeout_ms / 1000)
             told = sorted({*degraded, *shop.degraded()})
             tell_degraded(self._count, told, 1)
             return _ranked(shop, row, masters, promos, scenario, k, told)
@@ -111,11 +113,11 @@ def _masters(shop: Shop, row: Row) -> U4:
     return masters
 
 
-def _promos(shop: Shop, row: Row, masters: U4) -> tuple[Promos, Sequence[str]]:
+def _promos(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Promos, Sequence[str]]:
     if "strict" not in row or not bool(row["strict"].item()):
         return shop.promos.current(), []
     try:
-        return shop.promos.fresh(shop.offers_of(masters), shop.ids), []
+        return shop.promos.fresh(shop.offers_of(masters), shop.ids, within_s), []
     except Unavailable:
         return shop.promos.current(), [NOT_STRICT]
 

@@ -23,20 +23,25 @@ from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.changes import Changes, Heard
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
+from conch.stores.late_relations import LateRelations
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.memory_relations import MemoryRelations
 from conch.stores.promos import PromoBook
-from conch.stores.reading import DurableBlobs, FeatureReader
+from conch.stores.reading import FeatureReader
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
 from conch.stores.snapshot import Columns, Snapshot
 from conch.stores.snapshot_catalogue import SnapshotCatalogue
+from conch.stores.waves import DurableBlobs
 
 LOOK_S = 0.5
 """How often a model looks whether a generation was published."""
 
 HEAR_S = 0.1
 """How often a model reads the promos that changed."""
+
+DURABLE_S = 0.1
+"""For an answer of the durable store; to open it there is as much time as it takes."""
 
 OLD_S = 600.0
 """A snapshot that is older is told of."""
@@ -50,15 +55,16 @@ class Shop:
         self,
         name: str,
         folder: CatalogueFolder | None,
-        hot: HotFeatures,
+        hot: HotFeatures | None,
         durable: DurableBlobs,
         changes: Changes | None = None,
     ) -> None:
-        """Without a folder it has nothing; without changes it hears of none before it forgets by itself."""
+        """Without a folder it has nothing; without changes it hears of none before it forgets by itself. `hot` None:
+        there is no Redis, and nobody expects one."""
         self.name = name
         self.keys = CatalogueKeys(name)
-        self.reader = FeatureReader(self.keys, hot, durable)
-        self.promos = PromoBook(folder.promos if folder else None, self.keys, hot)
+        self.reader = FeatureReader(self.keys, hot, durable, ids=self._ids_of)
+        self.promos = PromoBook(folder.promos if folder else None, self.keys, hot or MemoryFeatures())
         self.changes_lost = 0
         self._told: dict[int, int] = {}
         self._folder = folder
@@ -118,6 +124,7 @@ class Shop:
             (metrics.MODEL_FEATURES, {"outcome": "miss"}, tally.misses),
             (metrics.MODEL_FEATURES, {"outcome": "unreadable"}, tally.unreadable + self.promos.unreadable),
             (metrics.MODEL_STALE_RELATIONS, {}, tally.stale),
+            (metrics.MODEL_UNKNOWN_IDS, {}, tally.unknown),
             (metrics.MODEL_CHANGES_LOST, {}, self.changes_lost),
         )
         for place, (metric, labels, total) in enumerate(totals):
@@ -163,6 +170,13 @@ class Shop:
             self._changes.close()
         self.reader.close()
 
+    def _ids_of(self, generation: int) -> IdIndex:
+        """The newest there are: a blob of a generation that is not mapped yet does not wait for the next look."""
+        if self._folder is not None and generations.current(self._folder.ids) > self.ids.generation:
+            self._looked = time.monotonic()
+            self._open()
+        return self.ids
+
     def _open(self) -> None:
         self.ids = IdIndex.open(self._folder.ids) if self._folder else IdIndex.empty()
         self.snapshot = Snapshot.open(self._folder.snapshot) if self._folder else Snapshot.empty()
@@ -189,23 +203,6 @@ def tell_degraded(count: Count, words: Iterable[str], answers: int) -> None:
         count(metrics.MODEL_DEGRADED, answers, store=store)
 
 
-class _Late:
-    """Relations that are opened when they are first read: a store that is away at the start is a store that is away."""
-
-    def __init__(self, opens: Callable[[], Relations]) -> None:
-        self._opens = opens
-        self._relations: Relations | None = None
-
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
-        if self._relations is None:
-            self._relations = self._opens()
-        return self._relations.read(keys)
-
-    def close(self) -> None:
-        if self._relations is not None:
-            self._relations.close()
-
-
 Durable = Callable[[CatalogueFolder], Relations]
 
 
@@ -213,7 +210,7 @@ def _relations_of(folder: CatalogueFolder) -> Relations:
     # The driver of CQL takes half a second to import.
     from conch.stores.durable import relations_of
 
-    return relations_of(folder)
+    return relations_of(folder, deadline_s=DURABLE_S)
 
 
 class Shops:
@@ -240,12 +237,17 @@ class Shops:
         folder = environment.get(CATALOGUES_VARIABLE, "")
         return cls(Path(folder) if folder else None, environment.get(ADDRESS_VARIABLE, ""), hears=hears)
 
+    def open(self) -> None:
+        """All that there are by now: their first requests need not wait for it."""
+        for folder in CatalogueFolder.all(self._folder) if self._folder is not None else ():
+            self.of(folder.name)
+
     def of(self, catalogue: str) -> Shop:
         """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask."""
         if catalogue not in self._shops:
             folder = CatalogueFolder.of(self._folder, catalogue) if self._folder is not None else None
             if folder is None or generations.current(folder.ids) == 0:
-                return Shop(catalogue, None, MemoryFeatures(), MemoryRelations())
+                return Shop(catalogue, None, None, MemoryRelations())
             self._shops[catalogue] = self._opened(folder)
         return self._shops[catalogue]
 
@@ -257,9 +259,11 @@ class Shops:
             shop.close()
 
     def _opened(self, folder: CatalogueFolder) -> Shop:
-        hot = RedisFeatures(self._redis) if self._redis else MemoryFeatures()
+        hot = RedisFeatures(self._redis) if self._redis else None
         changes = None
         if self._redis and self._hears is not None:
             changes = Changes(self._hears(folder.keys), partial(RedisFeatures, self._redis))
             changes.start()
-        return Shop(folder.name, folder, hot, _Late(partial(self._durable, folder)), changes)
+        relations = LateRelations(partial(self._durable, folder))
+        relations.begin()
+        return Shop(folder.name, folder, hot, relations, changes)

@@ -63,8 +63,9 @@ class Scenario:
     variant: str
     mix: Mix = Mix()
     ranking: Ranking = Ranking()
-    timeout_ms: int = 100
-    """For the reads of one answer; what did not come by then is left out, and said so."""
+    timeout_ms: int = 200
+    """For all reads of one answer; what did not come by then is left out, and said so. Requests that are answered
+    together wait as long as the least patient of them."""
     candidates: int = CANDIDATES_MOST
 
 

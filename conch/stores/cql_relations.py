@@ -93,8 +93,9 @@ class CqlRelations(Relations):
         """Connects, and does not wait for it; without it the first call does."""
         self._cql.begin()
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
-        found = self._cql.ask(_READ, [(key,) for key in keys], self._deadline_s)
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+        most_s = self._deadline_s if within_s is None else min(within_s, self._deadline_s)
+        found = self._cql.ask(_READ, [(key,) for key in keys], most_s)
         return [rows[0][0] if rows else None for rows in found]
 
     def write(self, rows: Sequence[PackedRow]) -> None:

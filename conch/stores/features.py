@@ -60,8 +60,9 @@ BREAK = "", "break"
 class HotFeatures(Protocol):
     """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
-        """Packed forms of documented keys, in order, in one wave: a pipeline of GETs a node. None: there is none."""
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+        """Packed forms of documented keys, in order, in one wave: a pipeline of GETs a node. None: there is none.
+        `within_s`: where the caller has less time than the deadline."""
         ...
 
     def documented(self, key: str) -> Value | None: ...

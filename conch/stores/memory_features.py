@@ -16,7 +16,7 @@ class MemoryFeatures(HotFeatures):
         """Waves, however many keys each had."""
         self._listeners: list[tuple[frozenset[str], queue.Queue[tuple[str, str]]]] = []
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         self.reads += bool(keys)
         return [self.blobs.get(key) for key in keys]
 

@@ -16,7 +16,7 @@ class MemoryRelations(Relations):
         self._related: dict[str, Mapping[str, float]] = {}
         self._offers: dict[UUID, Offers] = {}
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         return [self.rows.get(key) for key in keys]
 
     def write(self, rows: Sequence[PackedRow]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conch.contracts.errors import Internal
+from conch.contracts.errors import Internal, Unavailable
 from conch.contracts.features import Family, Packed, Unreadable, unpack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
@@ -51,6 +51,12 @@ def publish(folder: Path, promos: Promos, written_ms: int) -> int:
     generation = generations.current(folder) + 1
     generations.publish(folder, generation, write)
     return generation
+
+
+def published(folder: Path) -> tuple[Promos, int]:
+    """The current generation, and when it was written in epoch ms; nothing and 0 where there is none."""
+    generation = generations.current(folder)
+    return _opened(generations.folder_of(folder, generation)) if generation else (nothing(), 0)
 
 
 def promo_row(blob: bytes) -> Mapping[str, np.generic]:
@@ -139,10 +145,12 @@ class PromoBook:
             self._dirty = False
         return self._merged
 
-    def fresh(self, pids: U4, ids: IdIndex) -> Promos:
-        """Of these alone, read from the store in one wave. Raises Unavailable."""
+    def fresh(self, pids: U4, ids: IdIndex, within_s: float | None = None) -> Promos:
+        """Of these alone, read from the store in one wave. Raises Unavailable, also where the store was emptied."""
         names = texts_of(ids.uuids(Kind.PIDS, pids))
-        blobs = self._read(names)
+        *blobs, kept = self._read(names, [self._keys.features_kept], within_s)
+        if kept is None:
+            raise Unavailable("Redis was emptied, promos are not in it yet")
         now_ms = self._now_ms()
         rows = {
             pid: _Change(self._row(blob), now_ms)
@@ -151,8 +159,11 @@ class PromoBook:
         }
         return _over(nothing(), rows)
 
-    def _read(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        return self._breaker.run(lambda: self._hot.read([self._keys.promo(name) for name in names]))
+    def _read(
+        self, names: Sequence[str], more: Sequence[str] = (), within_s: float | None = None
+    ) -> Sequence[bytes | None]:
+        keys = [*map(self._keys.promo, names), *more]
+        return self._breaker.run(lambda: self._hot.read(keys, within_s))
 
     def _row(self, blob: bytes | None) -> Mapping[str, np.generic] | None:
         if blob is None:

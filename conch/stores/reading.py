@@ -4,30 +4,31 @@
     wave 2    relations of every viewed master of the batch that this process does not remember
 
 Redis answers first; relations that it does not have, or all of them while it is away, come from the durable store, and
-when that is away too from the snapshot of active masters. What is read of a user is never remembered.
+when that is away too from the snapshot of active masters. So it is too where Redis was emptied, or there was no time
+(waves.py). What is read of a user is never remembered.
 """
 
 import logging
+import math
 import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from conch.contracts.errors import Unavailable
 from conch.contracts.features import Family, Packed, Unreadable, unpack
 from conch.contracts.identifiers import texts_of
 from conch.contracts.keys import CatalogueKeys
 from conch.recommendation.interests import COLD, Profile
 from conch.recommendation.merging import U4
 from conch.recommendation.shopping import Related
-from conch.stores.breaker import Breaker
 from conch.stores.features import HotFeatures
-from conch.stores.ids import IdIndex, Kind
+from conch.stores.ids import NONE, IdIndex, Kind
 from conch.stores.snapshot import Snapshot
+from conch.stores.waves import DurableBlobs, Wave, Waves
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,19 @@ REMEMBER_S = 60.0
 
 NO_PROFILES = "redis: what users viewed, liked and bought is not known"
 FROM_DURABLE = "redis: relations from the durable store"
+EMPTIED = "redis: it was emptied and is being filled again"
 NO_DURABLE = "durable store: relations that are not in redis"
 FROM_SNAPSHOT = "redis, durable store: relations from the last snapshot"
 
+
+DENSE: Mapping[Family, tuple[str, Kind]] = {
+    Family.SEMANTIC: ("ids", Kind.MASTERS),
+    Family.MASTER_CO_VIEW: ("ids", Kind.MASTERS),
+    Family.VIEWS: ("masters", Kind.MASTERS),
+    Family.BOUGHT: ("masters", Kind.MASTERS),
+    Family.RECENT_CATEGORIES: ("ids", Kind.CATEGORIES),
+}
+"""The column whose ids are looked up in a map."""
 
 Wanted = tuple[Family, int]
 """A relation of a master."""
@@ -62,22 +73,14 @@ Wanted = tuple[Family, int]
 class Tally:
     """Since this process began: what the metrics say."""
 
-    reads: int = 0
-    """Waves."""
     hits: int = 0
     """Relations that Redis or this process had."""
     misses: int = 0
     unreadable: int = 0
     stale: int = 0
     """Relations that were read and are older than STALE_MS."""
-
-
-class DurableBlobs(Protocol):
-    """What is read of durable relations (relations.py)."""
-
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]: ...
-
-    def close(self) -> None: ...
+    unknown: int = 0
+    """Ids that the newest generation does not know: they were left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +95,18 @@ class FeatureReader:
     def __init__(
         self,
         keys: CatalogueKeys,
-        hot: HotFeatures,
+        hot: HotFeatures | None,
         durable: DurableBlobs,
         *,
+        ids: Callable[[int], IdIndex] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        """`hot` None: there is none, and nobody expects one. `ids` is asked for a generation that a blob was packed by
+        and gives the newest that there is; None: whoever calls looks at ids himself."""
         self._keys = keys
-        self._hot, self._durable = hot, durable
-        self._hot_breaker = Breaker("Redis", clock=clock)
-        self._durable_breaker = Breaker("the durable store", clock=clock)
+        self._waves = Waves(hot, durable, keys.features_kept, clock)
+        self._ids, self._generation = ids, 0
         self._clock = clock
         self._now_ms = now_ms
         self._remembered: OrderedDict[tuple[Family, int], _Remembered] = OrderedDict()
@@ -109,19 +114,29 @@ class FeatureReader:
         self._told: OrderedDict[str, float] = OrderedDict()
         self.tally = Tally()
 
-    def profiles(self, users: Sequence[str]) -> tuple[Sequence[Profile], set[str]]:
-        """In order, COLD where nothing is known; and what was down."""
+    @property
+    def reads(self) -> int:
+        """Waves, since this process began."""
+        return self._waves.made
+
+    def profiles(self, users: Sequence[str], until: float = math.inf) -> tuple[Sequence[Profile], set[str]]:
+        """In order, COLD where nothing is known; and what was down. `until`, by the clock, is when all reads of the
+        batch must be over."""
         known = [user for user in dict.fromkeys(users) if user]
         keys = [key for user in known for key in self._keys.of_user(user)]
-        blobs, away = self._hot_blobs(keys)
+        wave = self._waves.hot(keys, until)
         found: dict[str, Profile] = {}
         for place, user in enumerate(known):
-            views, liked, bought = blobs[3 * place : 3 * place + 3]
+            views, liked, bought = wave.blobs[3 * place : 3 * place + 3]
             found[user] = self._profile(views, liked, bought)
-        return [found.get(user, COLD) for user in users], {NO_PROFILES} if away else set()
+        return [found.get(user, COLD) for user in users], _lack(wave, NO_PROFILES)
 
     def related(
-        self, wanted: Mapping[Family, Iterable[int]], ids: IdIndex, snapshot: Snapshot
+        self,
+        wanted: Mapping[Family, Iterable[int]],
+        ids: IdIndex,
+        snapshot: Snapshot,
+        until: float = math.inf,
     ) -> tuple[Mapping[Family, Mapping[int, Related]], set[str]]:
         """By family and master; those without relations are absent. And what was down."""
         found: dict[Family, dict[int, Related]] = {family: {} for family in wanted}
@@ -135,7 +150,7 @@ class FeatureReader:
                 elif remembered.related is not None:
                     found[family][master] = remembered.related
                     self.tally.hits += 1
-        return found, self._read_related(asked, ids, snapshot, found) if asked else set()
+        return found, self._read_related(asked, ids, snapshot, found, until) if asked else set()
 
     def forget(self, masters: Iterable[int]) -> None:
         """What was remembered of them."""
@@ -152,28 +167,32 @@ class FeatureReader:
         return missing
 
     def close(self) -> None:
-        self._hot.close()
-        self._durable.close()
+        self._waves.close()
 
     def _read_related(
-        self, asked: Sequence[Wanted], ids: IdIndex, snapshot: Snapshot, found: Mapping[Family, dict[int, Related]]
+        self,
+        asked: Sequence[Wanted],
+        ids: IdIndex,
+        snapshot: Snapshot,
+        found: Mapping[Family, dict[int, Related]],
+        until: float,
     ) -> set[str]:
         """Adds what there is to `found`."""
         keys = self._keys_of(asked, ids)
-        blobs, away = self._hot_blobs(keys)
-        features = [self._unpacked(blob, family) for blob, (family, _) in zip(blobs, asked, strict=True)]
-        degraded = {FROM_DURABLE} if away else set()
+        hot = self._waves.hot(keys, until)
+        features = [self._unpacked(blob, family) for blob, (family, _) in zip(hot.blobs, asked, strict=True)]
+        degraded = _lack(hot, FROM_DURABLE)
         # Masters seen together are Redis' alone, and only hot ones have them: what is not there is nowhere.
         missing = [
             place for place, feature in enumerate(features) if feature is None and asked[place][0] is Family.SEMANTIC
         ]
         self.tally.hits += sum(feature is not None for feature in features)
         self.tally.misses += len(missing)
-        rows, lost = self._durable_blobs([keys[place] for place in missing])
-        for place, row in zip(missing, rows, strict=True):
+        durable = self._waves.durable([keys[place] for place in missing], until)
+        for place, row in zip(missing, durable.blobs, strict=True):
             features[place] = self._unpacked(row, asked[place][0])
-        if lost:
-            degraded = {FROM_SNAPSHOT if away else NO_DURABLE}
+        if durable.away:
+            degraded = {FROM_SNAPSHOT} if hot.away else {*degraded, NO_DURABLE}
             found[Family.SEMANTIC].update(_of_snapshot([asked[place] for place in missing], snapshot))
         for key, (family, master), feature in zip(keys, asked, features, strict=True):
             if feature is not None:
@@ -245,28 +264,29 @@ class FeatureReader:
         if blob is None:
             return None
         try:
-            return unpack(blob, family)
+            feature = unpack(blob, family)
         except Unreadable:
             self.tally.unreadable += 1
             return None
+        return feature if feature.generation <= self._generation or self._ids is None else self._known(feature)
 
-    def _hot_blobs(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], bool]:
-        return self._blobs(self._hot_breaker, self._hot.read, keys)
+    def _known(self, feature: Packed) -> Packed:
+        """Of a generation that was not met before: what the newest does not know either is left out."""
+        ids = self._ids(feature.generation) if self._ids is not None else IdIndex.empty()
+        self._generation = ids.generation
+        if feature.generation <= ids.generation:
+            return feature
+        name, kind = DENSE[feature.family]
+        column: npt.NDArray[np.uint32] = feature.columns[name].astype(np.uint32)
+        known = (column < ids.size(kind)) | (column == NONE)
+        self.tally.unknown += int(len(known) - known.sum())
+        return replace(feature, columns={name: values[known] for name, values in feature.columns.items()})
 
-    def _durable_blobs(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], bool]:
-        return self._blobs(self._durable_breaker, self._durable.read, keys)
 
-    def _blobs(
-        self, breaker: Breaker, read: Callable[[Sequence[str]], Sequence[bytes | None]], keys: Sequence[str]
-    ) -> tuple[Sequence[bytes | None], bool]:
-        """And whether the store was away."""
-        if not keys:
-            return [], False
-        self.tally.reads += 1
-        try:
-            return breaker.run(lambda: read(keys)), False
-        except Unavailable:
-            return [None] * len(keys), True
+def _lack(wave: Wave, away: str) -> set[str]:
+    if wave.away:
+        return {away}
+    return {EMPTIED} if wave.emptied else set()
 
 
 def _of_snapshot(asked: Sequence[Wanted], snapshot: Snapshot) -> Mapping[int, Related]:

@@ -61,12 +61,14 @@ class RedisFeatures(HotFeatures):
         self._deadline_s = deadline_s
         self._client: Any = None
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+        """`within_s` holds for one server; what a cluster's nodes say is waited for until the deadline."""
         if not keys:
             return []
         names = [packed(key) for key in keys]
         if not self._cluster:
-            return self._run(lambda client: client.mget(names))
+            most_s = self._deadline_s if within_s is None else min(within_s, self._deadline_s)
+            return self._run(lambda client: _got(client, names, most_s))
         # Keys of different slots cannot be one MGET; the pipeline goes to every node at once.
         return self._run(lambda client: _piped(client, [("GET", name) for name in names]))
 
@@ -162,11 +164,24 @@ class RedisFeatures(HotFeatures):
             "socket_timeout": self._deadline_s,
             "socket_connect_timeout": self._deadline_s,
             "protocol": PROTOCOL,
+            # Without it nothing is said before the first question: a server that is frozen has one deadline, not two.
+            "driver_info": None,
         }
         if self._cluster:
             # One retry: a node that has moved is known after the first.
             return RedisCluster(host=self._host, port=self._port, retry=Retry(NoBackoff(), 1), **options)
         return Redis(host=self._host, port=self._port, retry=Retry(NoBackoff(), 0), **options)
+
+
+def _got(client: Any, names: Sequence[str], within_s: float) -> list[bytes | None]:
+    """MGET by a connection of the pool, since the client's own call knows one deadline for all."""
+    connection = client.connection_pool.get_connection()
+    try:
+        connection.send_command("MGET", *names)
+        answer: list[bytes | None] = connection.read_response(timeout=within_s)
+        return answer
+    finally:
+        client.connection_pool.release(connection)
 
 
 def _piped(client: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -56,8 +56,9 @@ class PackedRow:
 class Relations(Protocol):
     """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
-        """Packed rows of documented keys, in order, read side by side."""
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+        """Packed rows of documented keys, in order, read side by side. `within_s`: where the caller has less time than
+        the deadline."""
         ...
 
     def write(self, rows: Sequence[PackedRow]) -> None:

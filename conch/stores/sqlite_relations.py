@@ -4,8 +4,10 @@ A write is one transaction, documented row and packed row together, on disk when
 """
 
 import json
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -51,16 +53,20 @@ class SqliteRelations(Relations):
         except (OSError, sqlite3.Error) as error:
             raise Unavailable(f"SQLite does not open {file.name}: {error}") from error
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+        ends = math.inf if within_s is None else time.monotonic() + within_s
+
         def found(database: sqlite3.Connection) -> dict[str, bytes]:
             rows: dict[str, bytes] = {}
             for at in range(0, len(keys), AT_ONCE):
+                if time.monotonic() > ends:
+                    raise Unavailable(f"SQLite has not read {len(keys)} rows within {within_s} s")
                 some = keys[at : at + AT_ONCE]
                 marks = ",".join("?" * len(some))
                 rows.update(database.execute(f"SELECT key, blob FROM packed_features WHERE key IN ({marks})", some))
             return rows
 
-        blobs = self._run(found)
+        blobs = self._run(found, within_s)
         return [blobs.get(key) for key in keys]
 
     def write(self, rows: Sequence[PackedRow]) -> None:
@@ -175,12 +181,15 @@ class SqliteRelations(Relations):
 
         return self._run(within)
 
-    def _run(self, call: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _run(self, call: Callable[[sqlite3.Connection], Result], within_s: float | None = None) -> Result:
+        if not self._lock.acquire(timeout=-1 if within_s is None else max(within_s, 0.0)):
+            raise Unavailable(f"SQLite is busy with another call for more than {within_s} s")
         try:
-            with self._lock:
-                return call(self._database)
+            return call(self._database)
         except sqlite3.Error as error:
             raise Unavailable(f"SQLite does not answer: {error}") from error
+        finally:
+            self._lock.release()
 
 
 def _put_packed(database: sqlite3.Connection, row: PackedRow) -> bool:

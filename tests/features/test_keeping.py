@@ -93,6 +93,34 @@ def test_a_flushed_redis_is_filled_again(store: Store):
     assert store.hot.documented(store.keys.semantic(name("m1"))) == SortedSet({name("m2"): 0.5})
 
 
+def test_a_flush_takes_no_promo_out_of_the_book(store: Store):
+    keeper = store.keeper()
+    said = {name("a"): {"out_of_stock": "1"}, name("d"): {"boost": "1.5", "expiry": "1900000000000", "flash_sale": "1"},
+            name("f"): {"boost": "wrong", "ad_bid": "2.5"}}  # fmt: skip
+    for pid, fields in said.items():
+        store.reconciler.put(store.keys.promo(pid), Hash(fields))
+    keeper.step()
+    book = PromoBook(store.folder.promos, store.keys, store.hot, now_ms=store.clock.now_ms)
+    whole = [book.current().pids.tolist(), book.current().flags.tolist(), book.current().expiries.tolist()]
+    # It is flushed right before the minute is over.
+    store.clock.advance(EVERY_S - 1)
+    keeper.step()
+    store.hot.values.clear()
+    store.hot.blobs.clear()
+    store.clock.advance(1)
+    keeper.step()
+    book.refresh()
+    assert [book.current().pids.tolist(), book.current().flags.tolist(), book.current().expiries.tolist()] == whole
+    assert np.isnan(book.current().boosts[0])
+    assert (book.current().boosts[1:].tolist(), book.current().bids[2]) == ([1.5, -1.0], 2.5)
+    again = {pid: store.hot.documented(store.keys.promo(pid)) for pid in said}
+    assert again == {
+        name("a"): Hash({"out_of_stock": "1"}),
+        name("d"): Hash({"boost": "1.5", "expiry": "1900000000000", "flash_sale": "1"}),
+        name("f"): Hash({"boost": "-1.0", "ad_bid": "2.5"}),
+    }
+
+
 def test_after_redis_was_away_everything_is_packed_once_more(store: Store):
     keeper = store.keeper()
     keeper.step()

@@ -3,8 +3,9 @@
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -12,17 +13,19 @@ from conch.catalogue.generating import generate
 from conch.catalogue.made import Order
 from conch.contracts.errors import Unavailable
 from conch.contracts.provenance import Source
+from conch.features.reconciling import Reconciler
 from conch.models.base import Arrays
 from conch.models.candidates import Candidates
 from conch.models.shop import Shops
 from conch.recommendation.scenarios import Scenarios
 from conch.stores import breaker
 from conch.stores.catalogue_folder import CatalogueFolder
+from conch.stores.features import List
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_relations import MemoryRelations
-from conch.stores.reading import FROM_DURABLE, FROM_SNAPSHOT, NO_DURABLE, NO_PROFILES
+from conch.stores.reading import EMPTIED, FROM_DURABLE, FROM_SNAPSHOT, NO_DURABLE, NO_PROFILES
 from conch.stores.redis_features import RedisFeatures
-from tests.made_up_shop import ShopStack, made_up_shop
+from tests.made_up_shop import ShopStack, filled_again, made_up_shop
 from tests.models.test_candidates import row, said
 from tests.recommendation.whole_oracle import Wish
 from tests.redis_server import running_redis
@@ -34,7 +37,7 @@ WAIT_S = 60.0
 
 
 class Away(MemoryRelations):
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         raise Unavailable("the durable store is away")
 
 
@@ -82,6 +85,8 @@ def test_redis_killed_and_back(own, tmp_path):
     # The item is known to the caller: what it is related to still comes, from the durable store.
     assert of_relations(away) > 0
     with running_redis(tmp_path, port=own.redis.port):
+        assert becomes(lambda: degraded(asked(model, beside)[0]), {EMPTIED}) == {EMPTIED}
+        filled_again(own)
         assert becomes(lambda: degraded(asked(model, beside)[0]), set()) == set()
     assert degraded(before) == set()
     model.close()
@@ -105,7 +110,7 @@ def test_a_redis_that_does_not_answer_in_time_holds_nobody_up_and_is_left_alone_
     model.close()
 
 
-def test_redis_flushed_leaves_relations_and_nobody_s_past(own):
+def test_redis_flushed_leaves_relations_and_nobody_s_past_and_says_so_until_it_is_filled(own):
     beside, model = item_of(own), shopping(own)
     (whole,) = asked(model, USER)
     assert whole["fallback"].item() == ""
@@ -114,7 +119,48 @@ def test_redis_flushed_leaves_relations_and_nobody_s_past(own):
     nobody, item = asked(model, USER, beside)
     assert nobody["fallback"].item() == "best_sellers"
     assert of_relations(item) > 0
-    assert degraded(item) == set()
+    assert degraded(nobody) == degraded(item) == {EMPTIED}
+    filled_again(own)
+    assert degraded(asked(model, beside)[0]) == set()
+    model.close()
+
+
+def test_redis_full_serves_what_it_has_and_its_writers_are_told(own):
+    beside, model = item_of(own), shopping(own)
+    (whole,) = asked(model, beside)
+    user = own.catalogue.keys.views("user-1")
+    with own.redis.client() as redis, closing(RedisFeatures(own.redis.address, deadline_s=30)) as hot:
+        redis.config_set("maxmemory", "1mb")
+        with pytest.raises(Unavailable, match="maxmemory"):
+            Reconciler(own.catalogue, hot).put(user, List([]))
+        again = shopping(own)
+        assert said(asked(again, beside)[0]) == said(whole)
+        assert degraded(asked(again, beside)[0]) == set()
+        redis.config_set("maxmemory", "0")
+        Reconciler(own.catalogue, hot).put(user, List([]))
+    again.close()
+    model.close()
+
+
+def test_both_slow_are_waited_for_no_longer_than_the_widget_says(own, tmp_path):
+    class Slow(MemoryRelations):
+        waited: ClassVar[list[float]] = []
+
+        def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
+            assert within_s is not None
+            self.waited.append(within_s)
+            raise Unavailable("not in time")
+
+    file = tmp_path / "widgets.toml"
+    file.write_text("[widgets.home]\ntimeout_ms = 60\n[experiment.arms.control]\nshare = 1.0\n")
+    model = Candidates(Shops(own.catalogues, own.redis.address, lambda _: Slow()), Scenarios.read(file))
+    beside = item_of(own)
+    own.redis.process.send_signal(signal.SIGSTOP)
+    (answer,) = asked(model, beside)
+    own.redis.process.send_signal(signal.SIGCONT)
+    assert degraded(answer) == {NO_PROFILES, FROM_SNAPSHOT}
+    assert of_relations(answer) > 0
+    assert max(Slow.waited, default=0.0) <= 0.03
     model.close()
 
 

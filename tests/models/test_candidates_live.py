@@ -14,7 +14,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from conch.contracts.identifiers import texts_of
 from conch.stack.serving import Server
 from conch.stack.serving import serving as serve
-from tests.made_up_shop import ShopStack, made_up_shop
+from tests.made_up_shop import ShopStack, filled_again, made_up_shop
 from tests.redis_server import running_redis
 from tests.settling import becomes
 
@@ -118,19 +118,35 @@ async def test_requests_of_unequal_shapes_execute_together(served):
             assert max(batch["batch_size"] for batch in stats["batch_stats"]) > 1, model
 
 
+async def answered(client: InferenceServerClient, user: int) -> list[bytes]:
+    """`degraded` of an answer that has items."""
+    answer = await client.infer("recommend", tensors(user=text(f"user-{user}")), client_timeout=30)
+    assert answer.as_numpy("pids").shape[1] > 0
+    degraded: list[bytes] = answer.as_numpy("degraded")[0].tolist()
+    return degraded
+
+
+async def test_redis_flushed_under_load_costs_no_request_is_told_of_and_filled_again(served, own):
+    emptied = [b"redis: it was emptied and is being filled again"]
+    async with InferenceServerClient(served.grpc) as client:
+        under_load = [asyncio.create_task(answered(client, user)) for user in range(100)]
+        with own.redis.client() as redis:
+            await asyncio.to_thread(redis.flushall)
+        lame = await asyncio.gather(*(answered(client, user) for user in range(100)))
+        whole_or_lame = await asyncio.gather(*under_load)
+        await asyncio.to_thread(filled_again, own)
+        again = await asyncio.gather(*(answered(client, user) for user in range(40)))
+    assert all(words in ([], emptied) for words in whole_or_lame)
+    assert all(words == emptied for words in lame)
+    assert {tuple(words) for words in again} == {()}
+
+
 async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, own, tmp_path):
     async with InferenceServerClient(served.grpc) as client:
-
-        async def answered(user: int) -> list[bytes]:
-            answer = await client.infer("recommend", tensors(user=text(f"user-{user}")), client_timeout=30)
-            assert answer.as_numpy("pids").shape[1] > 0
-            degraded: list[bytes] = answer.as_numpy("degraded")[0].tolist()
-            return degraded
-
-        whole = await asyncio.gather(*(answered(user) for user in range(40)))
+        whole = await asyncio.gather(*(answered(client, user) for user in range(40)))
         own.redis.process.kill()
         own.redis.process.wait()
-        lame = await asyncio.gather(*(answered(user) for user in range(200)))
+        lame = await asyncio.gather(*(answered(client, user) for user in range(200)))
         assert {tuple(words) for words in whole} == {()}
         assert all(any(word.startswith(b"redis: ") for word in words) for words in lame)
 
@@ -142,6 +158,7 @@ async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, o
             return degraded
 
     with running_redis(tmp_path, port=own.redis.port):
+        await asyncio.to_thread(filled_again, own)
         assert await asyncio.to_thread(becomes, told, []) == []
     async with httpx.AsyncClient() as http:
         page = (await http.get(f"http://{served.metrics}/metrics")).text

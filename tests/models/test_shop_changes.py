@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from operator import attrgetter
 
 import numpy as np
@@ -16,6 +17,7 @@ from conch.recommendation.scenarios import Scenarios
 from conch.stores.features import Write
 from conch.stores.ids import Kind
 from conch.stores.redis_features import RedisFeatures
+from conch.stores.sqlite_relations import SqliteRelations
 from tests.made_up_shop import ShopStack, made_up_shop
 from tests.models import test_candidates, test_promo_ranker
 from tests.recommendation.whole_oracle import WholeOracle, Wish
@@ -108,10 +110,8 @@ def test_masters_without_relations_are_asked_for_and_counted(own, oracle, candid
     oracle.hot.delete([oracle.folder.keys.semantic(name)])
     with own.redis.client() as redis, redis.pubsub() as heard:
         heard.subscribe(oracle.folder.keys.relations_wanted)
-        shop = candidates._shops.of("default")
-        durable = shop.reader._durable
-        durable.read([])
-        durable._relations.delete([oracle.folder.keys.semantic(name)])
+        with closing(SqliteRelations(own.catalogue.relations)) as durable:
+            durable.delete([oracle.folder.keys.semantic(name)])
         beside = test_candidates.row(Wish(item=name), "product")
         candidates.predict([beside])
         candidates.predict([beside])

@@ -23,7 +23,11 @@ NAMES = texts_of(PIDS)
 class Hot(MemoryFeatures):
     away = False
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def __init__(self) -> None:
+        super().__init__()
+        self.blobs[KEYS.features_kept] = b""
+
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         if self.away:
             raise Unavailable("Redis is away")
         return super().read(keys)
@@ -151,3 +155,9 @@ def test_a_damaged_generation_is_told_of(tmp_path, hot):
     (generations.folder_of(tmp_path, 1) / "bids.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(Internal, match="promos of generation-1 cannot be read"):
         PromoBook(tmp_path, KEYS, hot)
+
+
+def test_an_emptied_store_has_no_fresh_promos(book, hot, ids):
+    hot.blobs.clear()
+    with pytest.raises(Unavailable, match="emptied"):
+        book.fresh(np.array([3], np.uint32), ids)

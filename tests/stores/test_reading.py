@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from conch.stores.ids import IdIndex, IdWriter, Kind
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.memory_relations import MemoryRelations
 from conch.stores.reading import (
+    EMPTIED,
     FROM_DURABLE,
     FROM_SNAPSHOT,
     NO_DURABLE,
@@ -31,22 +33,45 @@ MASTERS = uuids_of("default", [f"master-{number}" for number in range(10)])
 NAMES = texts_of(MASTERS)
 
 
-class Hot(MemoryFeatures):
+class Slow:
+    """Takes what its caller has, and then fails."""
+
+    clock: "Clock"
+    needs_s = 0.0
+    asked_within: float | None = None
+
+    def spend(self, within_s: float | None) -> None:
+        self.asked_within = within_s
+        left_s = math.inf if within_s is None else within_s
+        self.clock.now += min(self.needs_s, left_s)
+        if self.needs_s > left_s:
+            raise Unavailable(f"it has not answered within {within_s} s")
+
+
+class Hot(MemoryFeatures, Slow):
+    """Filled, as who rebuilds it says."""
+
     away = False
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def __init__(self) -> None:
+        super().__init__()
+        self.blobs[KEYS.features_kept] = b""
+
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         if self.away:
             raise Unavailable("Redis is away")
+        self.spend(within_s)
         return super().read(keys)
 
 
-class Durable(MemoryRelations):
+class Durable(MemoryRelations, Slow):
     away = False
     reads = 0
 
-    def read(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+    def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         if self.away:
             raise Unavailable("the durable store is away")
+        self.spend(within_s)
         self.reads += 1
         return super().read(keys)
 
@@ -75,6 +100,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def reader(hot, durable, clock) -> FeatureReader:
+    hot.clock = durable.clock = clock
     return FeatureReader(KEYS, hot, durable, clock=clock, now_ms=lambda: NOW_MS)
 
 
@@ -105,7 +131,7 @@ def test_profiles_of_a_whole_batch_are_one_wave(reader, hot):
     put(hot, KEYS.recent_categories("a"), packed(Family.RECENT_CATEGORIES, (3, 0.5, NOW_MS)))
     put(hot, KEYS.bought("b"), packed(Family.BOUGHT, (9, NOW_MS)))
     profiles, degraded = reader.profiles(["a", "", "b", "nobody", "a"])
-    assert hot.reads == reader.tally.reads == 1
+    assert hot.reads == reader.reads == 1
     assert degraded == set()
     assert profiles[0].views.tolist() == [7, 8]
     assert (profiles[0].liked.tolist(), profiles[0].liked_weights.tolist()) == ([3], [0.5])
@@ -224,3 +250,92 @@ def test_old_relations_are_served_and_counted(reader, hot, ids):
 def test_writes_are_seen_through_the_real_write_path(reader, hot, ids):
     hot.write([Write(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
     assert semantic(reader, [1], ids)[0] == {1: [5]}
+
+
+def test_a_wave_has_half_of_the_time_that_is_left_and_the_last_one_all(reader, hot, durable, clock, ids):
+    until = clock.now + 0.2
+    hot.needs_s = 0.06
+    assert reader.profiles(["a"], until) == ([COLD], set())
+    assert hot.asked_within == pytest.approx(0.1)
+    assert reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)[1] == set()
+    assert (hot.asked_within, durable.asked_within) == (pytest.approx(0.07), pytest.approx(0.08))
+
+
+def test_what_did_not_come_in_time_is_left_out_and_told_of(reader, hot, durable, clock, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    until = clock.now + 0.2
+    hot.needs_s = 10.0
+    assert reader.profiles(["a"], until) == ([COLD], {NO_PROFILES})
+    found, degraded = reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)
+    assert (list(found[Family.SEMANTIC]), degraded) == ([1], {FROM_DURABLE})
+    durable.needs_s = 10.0
+    reader.forget_all()
+    _, degraded = reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)
+    assert degraded == {FROM_SNAPSHOT}
+    assert clock.now == pytest.approx(until)
+    assert reader.related({Family.SEMANTIC: [2]}, ids, Snapshot.empty(), until)[1] == {FROM_SNAPSHOT}
+    assert clock.now == pytest.approx(until)
+
+
+def test_who_has_hardly_any_time_does_not_close_a_store_for_others(reader, hot, clock):
+    hot.needs_s = 0.01
+    for _ in range(5):
+        assert reader.profiles(["a"], clock.now + 0.01)[1] == {NO_PROFILES}
+    assert reader.profiles(["a"], clock.now + 0.2)[1] == set()
+
+
+def test_a_redis_that_was_emptied_is_told_of_until_it_is_filled_again(reader, hot, durable, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    hot.blobs.clear()
+    assert reader.profiles(["a"]) == ([COLD], {EMPTIED})
+    assert semantic(reader, [1, 2], ids) == ({1: [5]}, {EMPTIED})
+    durable.away = True
+    assert semantic(reader, [1], ids) == ({}, {EMPTIED, NO_DURABLE})
+    # What was not there for that reason is nobody's to make.
+    assert reader.missing() == []
+    durable.away = False
+    put(hot, KEYS.features_kept, b"")
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (6, 0.9)))
+    assert reader.profiles(["a"]) == ([COLD], set())
+    assert semantic(reader, [1], ids) == ({1: [6]}, set())
+
+
+def test_where_there_is_no_redis_nobody_misses_it(durable, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    durable.clock = Clock()
+    reader = FeatureReader(KEYS, None, durable)
+    assert reader.profiles(["a"]) == ([COLD], set())
+    assert semantic(reader, [1], ids) == ({1: [5]}, set())
+
+
+def ahead(family: Family, *rows: Sequence[float], generation: int = 2) -> bytes:
+    kinds = LAYOUTS[family].columns
+    columns = {name: np.array([row[place] for row in rows], kind) for place, (name, kind) in enumerate(kinds.items())}
+    return pack(Packed(family, columns, generation, Stamp(window_end_ms=NOW_MS)))
+
+
+def test_a_blob_of_a_newer_generation_forces_a_look_and_loses_what_is_still_unknown(hot, durable, clock, ids, tmp_path):
+    hot.clock = durable.clock = clock
+    writer = IdWriter(tmp_path, "default")
+    writer.allot(Kind.MASTERS, MASTERS[:9])
+    writer.publish()
+    looks: list[int] = []
+
+    def look(generation: int) -> IdIndex:
+        looks.append(generation)
+        return IdIndex.open(tmp_path)
+
+    reader = FeatureReader(KEYS, hot, durable, ids=look, clock=clock, now_ms=lambda: NOW_MS)
+    put(hot, KEYS.views("a"), ahead(Family.VIEWS, (70, 8), (80, 9), (90, 2**32 - 1)))
+    put(hot, KEYS.semantic(NAMES[1]), ahead(Family.SEMANTIC, (5, 0.9), (9, 0.8)))
+    (profile,), _ = reader.profiles(["a"])
+    assert (profile.views.tolist(), reader.tally.unknown) == ([8, 2**32 - 1], 1)
+    assert semantic(reader, [1], ids) == ({1: [5]}, set())
+    assert reader.tally.unknown == 2
+    writer.allot(Kind.MASTERS, MASTERS)
+    writer.publish()
+    (profile,), _ = reader.profiles(["a"])
+    assert (profile.views.tolist(), reader.tally.unknown) == ([8, 9, 2**32 - 1], 2)
+    before = len(looks)
+    reader.profiles(["a"])
+    assert len(looks) == before

@@ -1,5 +1,7 @@
 """The one file that knows Triton's python back end: its requests in, our models' calls, its responses out."""
 
+# Triton's stub imports it with its first call, which takes 30 ms of a processor: a new version's first callers waited.
+import asyncio  # noqa: F401
 import json
 import logging
 import os

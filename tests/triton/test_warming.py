@@ -1,6 +1,8 @@
 """The first call of a model, before anybody else's."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -90,3 +92,13 @@ def test_an_example_is_a_batch_of_one_in_the_types_of_the_spec():
     }
     with pytest.raises(InvalidRequest, match="the example has the input z, the model takes x, name"):
         example_arrays(SPEC, {"z": 1})
+
+
+def test_what_triton_s_stub_imports_with_its_first_call_is_there_before():
+    code = (
+        "import sys, types\n"
+        "sys.modules['triton_python_backend_utils'] = types.ModuleType('pb_utils')\n"
+        "import conch.triton.adapter\n"
+        "sys.exit('asyncio' not in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,15 +1,22 @@
 """`conch users forget ID`: what is kept of a user goes, and the event log says so to all who read it."""
 
 import asyncio
-import time
-from typing import Annotated
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conch.cli.catalogue import Name, Redis, opened
+from conch.cli.catalogue import AsJson, Name, Redis, opened
 from conch.cli.connection import State
-from conch.cli.console import err
+from conch.cli.console import FAILED, err, print_json
 from conch.contracts.keys import DEFAULT_CATALOGUE
+
+if TYPE_CHECKING:
+    from conch.cli.erasure import Erased
+    from conch.clients.privacy import Privacy
 
 Events = Annotated[
     str,
@@ -17,6 +24,30 @@ Events = Annotated[
         "--events", metavar="HOST:PORT", help="The event log. Default: the running stack's.", show_default=False
     ),
 ]
+AnalyticsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", envvar="CONCH_GATEWAY_ANALYTICS_FILE", help="Where the gateway writes exposures and outcomes."
+    ),
+]
+AmplitudeKey = Annotated[
+    str,
+    typer.Option(metavar="KEY", envvar="CONCH_GATEWAY_AMPLITUDE_KEY", help="Of the project that is told of users."),
+]
+AmplitudeSecret = Annotated[
+    str, typer.Option(metavar="KEY", envvar="CONCH_AMPLITUDE_SECRET", help="The project's secret key: it may delete.")
+]
+PrivacyUrl = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        envvar="CONCH_AMPLITUDE_PRIVACY_URL",
+        help="Amplitude's User Privacy API, where it is not that of the United States.",
+        show_default=False,
+    ),
+]
+
+NO_SECRET = "Amplitude: what it was told stays there: its project's secret key is not given (CONCH_AMPLITUDE_SECRET)"
 
 users_app = typer.Typer(help="People, as the stores know them.", no_args_is_help=True)
 
@@ -27,30 +58,68 @@ def forget(
     catalogue: Name = DEFAULT_CATALOGUE,
     redis: Redis = "",
     events: Events = "",
+    analytics_file: AnalyticsFile = None,
+    amplitude_key: AmplitudeKey = "",
+    amplitude_secret: AmplitudeSecret = "",
+    amplitude_privacy_url: PrivacyUrl = "",
     state: State = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a tombstone into the event log, then delete what the hot store has of the user, in both forms.
+    """Write a tombstone into the event log, then delete what Redis, the analytics file and Amplitude have of the user.
 
-    Durable tables hold nothing of users. A list that was served stays for at most 10 minutes, under a name that does
-    not tell whose it was.
+    Durable tables, rollups and snapshots hold nothing of users. The log's own records stay for as long as it keeps any;
+    whoever reads it leaves them out. Exits 1 where something is left to delete; it may be asked for again.
     """
     # Imported here: every other command starts without them.
+    from conch.cli.erasure import Erased, Erasure
     from conch.cli.event_log import log_at
-    from conch.clients.events import Record
-    from conch.contracts.events import FORGOTTEN, Forgotten, encode
+    from conch.clients.analytics import FileAnalytics
 
     with opened(catalogue, redis, state) as (folder, hot):
-        keys = folder.keys.of_user(user)
-        tombstone = Forgotten(catalogue=catalogue, user=user, time_ms=time.time_ns() // 1_000_000)
-        record = Record(FORGOTTEN, tombstone.key, encode(tombstone), tombstone.time_ms)
+        file = FileAnalytics(analytics_file) if analytics_file is not None else None
 
-        async def tell() -> None:
-            async with log_at(events, state) as log:
-                (failed,) = await log.append([record])
-                if failed is not None:
-                    raise failed
+        async def erased() -> Erased:
+            async with (
+                log_at(events, state) as log,
+                _privacy(amplitude_key, amplitude_secret, amplitude_privacy_url) as privacy,
+            ):
+                return await Erasure(log, hot, file, privacy).of(folder.keys, user)
 
-        # First the tombstone: what is read again from the log after this is not taken up.
-        asyncio.run(tell())
-        hot.delete(keys)
-    err.print(f"{len(keys)} keys of the user are deleted in catalogue {catalogue}, and {FORGOTTEN} says so.")
+        done = asyncio.run(erased())
+    if amplitude_key and not amplitude_secret:
+        done = replace(done, left=(*done.left, NO_SECRET))
+    if as_json:
+        print_json({"user": user, "catalogue": catalogue, **asdict(done)})
+    else:
+        for line in _lines(done, catalogue):
+            err.print(line, markup=False, soft_wrap=True)
+    if done.left:
+        raise typer.Exit(FAILED)
+
+
+@asynccontextmanager
+async def _privacy(key: str, secret: str, url: str) -> "AsyncIterator[Privacy | None]":
+    if not key or not secret:
+        yield None
+        return
+    from conch.clients.allowed import Allowed
+    from conch.clients.outbound import Outbound
+    from conch.clients.privacy import AMPLITUDE_URL, AmplitudePrivacy
+
+    url = url or AMPLITUDE_URL
+    async with Outbound(Allowed([url])) as outbound:
+        yield AmplitudePrivacy(outbound, key, secret, url)
+
+
+def _lines(done: "Erased", catalogue: str) -> Iterator[str]:
+    from conch.contracts.events import FORGOTTEN
+
+    yield f"event log: {FORGOTTEN} says so; records of the user stay for as long as the log keeps any, and are not read"
+    yield f"redis: {done.redis_keys} keys of the user are deleted in catalogue {catalogue}, in both forms"
+    if done.analytics_events is not None:
+        yield f"analytics file: {done.analytics_events:,} events are deleted"
+    if done.amplitude is not None:
+        day = done.amplitude.day
+        yield f"Amplitude: deletes the user on {day}" if day else "Amplitude: does not know the user"
+    for line in done.left:
+        yield f"LEFT TO DO: {line}"

@@ -130,9 +130,13 @@ class CatalogueKeys:
         """Sorted set: master → epoch ms of its last interaction."""
         return self._prefixed("masters:active")
 
-    def served(self, recommendation_id: str, reader: str) -> str:
-        """Packed only: a list that was served, for 10 minutes; `reader` tells for whom, and only who knows it asks."""
-        return self._key("rec", f"{recommendation_id}:{reader}")
+    def served(self, recommendation_id: str, user: str, variant: str) -> str:
+        """Packed only: a list that was served, for 10 minutes. It does not tell to whom, and only who knows asks."""
+        return self._key("rec", f"{recommendation_id}:{_mark(user)}{_mark(variant)}")
+
+    def served_to(self, user: str) -> str:
+        """A glob of every list that was served to this user."""
+        return self._prefixed(f"rec:*:{_mark(user)}*")
 
     @property
     def features_kept(self) -> str:
@@ -178,7 +182,7 @@ class CatalogueKeys:
         return self._prefixed(f"{family}:*")
 
     def of_user(self, user: str) -> tuple[str, ...]:
-        """Every key that knows this user: what erasure clears."""
+        """Every documented key that knows this user: what erasure clears, and what was served to him (served_to)."""
         return self.views(user), self.recent_categories(user), self.bought(user)
 
     def _key(self, family: str, entity: str) -> str:
@@ -188,6 +192,10 @@ class CatalogueKeys:
 
     def _prefixed(self, name: str) -> str:
         return name if self.catalogue == DEFAULT_CATALOGUE else f"{self.catalogue}:{name}"
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 SEMANTIC_TTL_S = 86_400

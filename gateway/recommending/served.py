@@ -3,7 +3,6 @@
 Who asks under another name finds nothing, as if the list had never been.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,11 +31,6 @@ class Reader:
     user: str
     variant: str
 
-    @property
-    def mark(self) -> str:
-        """Of fixed length, and without the user's id."""
-        return hashlib.sha256(f"{len(self.user)}:{self.user}:{self.variant}".encode()).hexdigest()[:32]
-
 
 class ServedLists:
     def __init__(self, shelves: Shelves, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
@@ -51,7 +45,9 @@ class ServedLists:
         stamp = Stamp(window_end_ms=self._now_ms())
         blob = pack(Packed(Family.SERVED, _packed(columns, fallback), shelf.ids.generation, stamp))
         # What is packed is kept PACKED_TTL times as long as what it stands beside.
-        write = Write(shelf.keys.served(recommendation_id, reader.mark), blob, ttl_s=SERVED_TTL_S // PACKED_TTL)
+        write = Write(
+            shelf.keys.served(recommendation_id, reader.user, reader.variant), blob, ttl_s=SERVED_TTL_S // PACKED_TTL
+        )
         try:
             await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.write([write])))
         except Unavailable:
@@ -64,7 +60,7 @@ class ServedLists:
         unknown = NotFound(f"no list {recommendation_id[:40]!r} was served to this user in the last {SERVED_TTL_S} s")
         if hot is None or not _is_uuid(recommendation_id):
             raise unknown.about("recommendation_id")
-        key = shelf.keys.served(recommendation_id, reader.mark)
+        key = shelf.keys.served(recommendation_id, reader.user, reader.variant)
         (blob,) = await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.read([key])))
         try:
             packed = unpack(blob or b"", Family.SERVED)

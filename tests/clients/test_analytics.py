@@ -12,6 +12,7 @@ import pytest
 
 from conch.clients.amplitude import AmplitudeAnalytics
 from conch.clients.analytics import FileAnalytics
+from conch.contracts.errors import Unavailable
 from conch.contracts.events import Click, Impression, Order, Return, View, decode
 
 LIST = "0b6f6f0e-8f0e-4f57-9d0a-63f1f6d2c9aa"
@@ -94,3 +95,42 @@ def test_a_file_has_the_same_events_as_they_are(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     FileAnalytics(tmp_path / "missing" / "told.jsonl").tell(EVENTS)
     assert "5 events are not in told.jsonl" in caplog.text
+
+
+def test_a_user_who_is_forgotten_leaves_the_file_and_others_stay(tmp_path: Path) -> None:
+    file = tmp_path / "told.jsonl"
+    analytics = FileAnalytics(file)
+    assert analytics.forget("shop", "ana") == 0
+    other = {**ABOUT, "user": "anabel"}
+    elsewhere = {**ABOUT, "catalogue": "other"}
+    stays = [Click(id=LIST[:-1] + "5", time_ms=6, **other), Click(id=LIST[:-1] + "6", time_ms=7, **elsewhere)]
+    analytics.tell([*EVENTS, *stays])
+    file.write_bytes(file.read_bytes() + b"not an event\n")
+    assert analytics.forget("shop", "ana") == 3
+    *lines, last = file.read_bytes().splitlines()
+    assert [decode(line) for line in lines] == [EVENTS[2], *stays]
+    assert last == b"not an event"
+    analytics.tell(EVENTS[1:2])
+    assert analytics.forget("shop", "ana") == 1
+
+
+def test_what_is_told_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "told.jsonl"
+    analytics = FileAnalytics(file)
+    other = {**ABOUT, "user": "bo"}
+
+    def tell() -> None:
+        for number in range(200):
+            analytics.tell([Click(id=f"{number:08x}{LIST[8:]}", time_ms=1, **other)])
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    while teller.is_alive():
+        analytics.forget("shop", "ana")
+    teller.join()
+    assert len({decode(line).id for line in file.read_bytes().splitlines()}) == 200
+
+
+def test_a_file_that_cannot_be_written_anew_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"told\.jsonl cannot be written anew"):
+        FileAnalytics(tmp_path / "missing" / "told.jsonl").forget("shop", "ana")

@@ -1,4 +1,5 @@
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -17,7 +18,16 @@ def test_the_default_catalogue_has_the_documented_names_bare():
     assert keys.offers("M") == "master:pids:M"
     assert keys.promo("P") == "promo:P"
     assert keys.active_masters == "masters:active"
-    assert keys.served("R", "U") == "rec:R:U"
+
+
+def test_a_list_that_was_served_is_found_by_its_user_and_tells_nobody_who_it_is():
+    keys = CatalogueKeys("shop")
+    served = keys.served("R", "ana", "control")
+    assert re.fullmatch("shop:rec:R:[0-9a-f]{32}", served)
+    assert fnmatchcase(served, keys.served_to("ana"))
+    assert not fnmatchcase(served, keys.served_to("bo"))
+    assert not fnmatchcase(served, CatalogueKeys().served_to("ana"))
+    assert served != keys.served("R", "ana", "treatment")
 
 
 def test_another_catalogue_stands_under_its_name():

@@ -46,6 +46,14 @@ def live_config(own: Path, config_name: str, model: str, versions: Sequence[int]
     return render_config(config)
 
 
+def candidate_config(own: Path, config_name: str, name: str, version: int) -> str:
+    """Of one instance: it has to answer, not to serve, and its load takes no more of the processors than it must."""
+    config = parse_config(live_config(own, config_name, name, [version]))
+    for group in config.instance_group:
+        group.count = 1
+    return render_config(config)
+
+
 def keep_configs(source: Path, own: Path) -> None:
     """What a folder with a config.pbtxt says of its model, kept with one of its versions."""
     shutil.rmtree(own, ignore_errors=True)

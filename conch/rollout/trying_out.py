@@ -9,7 +9,7 @@ from pathlib import Path
 from conch.rollout.checks import read_config
 from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders
-from conch.rollout.live_config import live_config, write_live_config
+from conch.rollout.live_config import candidate_config, write_live_config
 from conch.rollout.probes import ModelProbe, outputs_named, probes_of
 from conch.rollout.server import ModelServer
 from conch.rollout.steps import Reached
@@ -72,5 +72,5 @@ class TryingOut:
         draft.mkdir(parents=True)
         # The same files, not copies: a large version costs no disk twice.
         shutil.copytree(data, draft / str(version), copy_function=os.link)
-        write_live_config(own, draft, live_config(own, self._folders.config_name, name, [version]))
+        write_live_config(own, draft, candidate_config(own, self._folders.config_name, name, version))
         move_folder(draft, self._folders.live_models / name)

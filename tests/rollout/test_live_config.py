@@ -1,7 +1,7 @@
 import pytest
 
 from conch.clients.model_config import parse_config
-from conch.rollout.live_config import keep_configs, live_config, write_live_config
+from conch.rollout.live_config import candidate_config, keep_configs, live_config, write_live_config
 
 
 @pytest.fixture
@@ -18,6 +18,14 @@ def test_the_config_is_the_one_that_the_server_prefers_with_the_versions_by_numb
     config = parse_config(live_config(model, config_name, "tiny", [1, 3]))
     assert list(config.version_policy.specific.versions) == [1, 3]
     assert kind in str(config.instance_group)
+
+
+def test_a_candidate_has_one_instance_of_each_group(model):
+    (model / "config.pbtxt").write_text('name: "tiny" instance_group [ { kind: KIND_CPU count: 3 } ]')
+    config = parse_config(candidate_config(model, "", "tiny--candidate-2", 2))
+    assert (config.name, list(config.version_policy.specific.versions)) == ("tiny--candidate-2", [2])
+    assert [group.count for group in config.instance_group] == [1]
+    assert "count: 3" in live_config(model, "", "tiny", [2])
 
 
 def test_a_promotion_changes_nothing_beside_config_pbtxt(model, tmp_path):

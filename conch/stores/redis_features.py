@@ -180,6 +180,10 @@ def _got(client: Any, names: Sequence[str], within_s: float) -> list[bytes | Non
         connection.send_command("MGET", *names)
         answer: list[bytes | None] = connection.read_response(timeout=within_s)
         return answer
+    except BaseException:
+        # What comes late must not be the answer to the next question.
+        connection.disconnect()
+        raise
     finally:
         client.connection_pool.release(connection)
 

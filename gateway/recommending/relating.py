@@ -78,7 +78,9 @@ def _relations(shelf: Shelf, master: int, k: int) -> tuple[Scored, tuple[str, ..
         return (), tuple(sorted(degraded))
     if k > len(related.masters) and (whole := _all_relations(shelf, master)):
         return whole[:k], tuple(sorted(degraded))
-    return _scored(shelf, related.masters[:k], related.scores[:k]), tuple(sorted(degraded))
+    # A list may be newer than the ids that this host has.
+    known = related.masters < shelf.ids.size(Kind.MASTERS)
+    return _scored(shelf, related.masters[known][:k], related.scores[known][:k]), tuple(sorted(degraded))
 
 
 def _all_relations(shelf: Shelf, master: int) -> Scored:

@@ -1,5 +1,7 @@
 """Step by step: what is touched is packed at once, snapshots follow each minute, or soon after much has changed."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from conch.contracts.errors import Unavailable
@@ -62,6 +64,21 @@ def test_an_offer_that_another_program_wrote_is_soon_in_the_snapshot(store: Stor
     assert np.diff(columns.offer_starts).tolist() == [1, 1, 2, 1]
     assert (columns.pid_price[0], columns.pid_rating[0], columns.pid_seller[0]) == (2.5, 1.5, columns.pid_seller[4])
     assert columns.pid_master.tolist() == [0, NO_REASON, 1, 2, 2, 3]
+
+
+def test_a_pid_that_other_programs_offer_under_two_masters_stands_under_the_last(store: Store):
+    keeper = store.keeper()
+    keeper.step()
+    for master in ("m2", "m4"):
+        key = store.keys.offers(name(master))
+        store.hot.values[key] = Hash({name("a"): "2.50:s2:1.5"})
+        keeper.touched([key])
+    store.clock.advance(SOON_S)
+    keeper.step()
+    columns = Snapshot.open(store.folder.snapshot).columns
+    offers = [columns.offer_pids[start:end].tolist() for start, end in pairwise(columns.offer_starts)]
+    assert offers == [[1], [], [3, 4], [0]]
+    assert columns.pid_master.tolist() == [3, 0, NO_REASON, 2, 2, NO_REASON]
 
 
 def test_promos_are_published_as_a_book(store: Store):

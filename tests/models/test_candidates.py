@@ -167,6 +167,15 @@ def test_a_cold_item_is_beside_what_sells_in_its_category(model, oracle):
         assert len(answer["masters"]) > 0
 
 
+ODD = ["2f6c", "2f6c0000-0000-0000-0000-00000000000g", "{2f6c0000-0000-0000-0000-000000000000}", "\x00", " ", "😀" * 99]
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_ids_that_are_no_uuids_are_keys_that_nobody_has(model, key):
+    (answer,) = model.predict([row(Wish(item=key, category=key, exclude=[key]))])
+    assert (answer["fallback"].item(), len(answer["masters"]) > 0) == ("best_sellers", True)
+
+
 def test_everything_that_answers_may_be_excluded(model, oracle):
     everything = [oracle.name(Kind.MASTERS, number) for number in range(oracle.snapshot.masters)]
     (answer,) = model.predict([row(Wish(user=oracle.users[0], exclude=everything))])
@@ -178,6 +187,8 @@ REFUSED = {
     "no candidates": (row(Wish(candidates=0)), InvalidRequest),
     "fewer than none": (row(Wish(candidates=-1)), InvalidRequest),
     "a million": (row(Wish(candidates=10**6)), InvalidRequest),
+    "an item that is too long to be a key": (row(Wish(item="a" * 201)), InvalidRequest),
+    "an exclusion without a name": (row(Wish(exclude=[""])), InvalidRequest),
     "a user with a brace": (row(Wish(user="{a}")), InvalidRequest),
     "too many exclusions": (row(Wish(exclude=["a"] * 100_001)), InvalidRequest),
     "no such widget": (row(Wish(), widget="cellar"), NotFound),

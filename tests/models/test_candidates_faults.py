@@ -7,11 +7,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from conch.catalogue.generating import generate
 from conch.catalogue.made import Order
 from conch.contracts.errors import Unavailable
+from conch.contracts.features import LAYOUTS, Family, Packed, Stamp, pack
 from conch.contracts.provenance import Source
 from conch.features.reconciling import Reconciler
 from conch.models.base import Arrays
@@ -20,7 +22,7 @@ from conch.models.shop import Shops
 from conch.recommendation.scenarios import Scenarios
 from conch.stores import breaker
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.features import List
+from conch.stores.features import List, Write
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_relations import MemoryRelations
 from conch.stores.reading import EMPTIED, FROM_DURABLE, FROM_SNAPSHOT, NO_DURABLE, NO_PROFILES
@@ -161,6 +163,52 @@ def test_both_slow_are_waited_for_no_longer_than_the_widget_says(own, tmp_path):
     assert degraded(answer) == {NO_PROFILES, FROM_SNAPSHOT}
     assert of_relations(answer) > 0
     assert max(Slow.waited, default=0.0) <= 0.03
+    model.close()
+
+
+def test_answers_of_a_redis_that_comes_late_are_nobody_else_s(own):
+    shoppers = [Wish(user=f"user-{number}") for number in range(6)]
+    model = shopping(own)
+    whole = [said(answer) for answer in asked(model, *shoppers)]
+    strangers = said(asked(model, Wish())[0])
+    own_answers = 0
+    with own.redis.client() as redis:
+        for turn in range(24):
+            if turn % 8 == 2:
+                # Longer than a wave waits: what was asked is answered, to nobody, when the pause ends.
+                redis.execute_command("CLIENT", "PAUSE", 250, "ALL")
+            place = turn % len(shoppers)
+            (answer,) = asked(model, shoppers[place])
+            assert said(answer) == (strangers if NO_PROFILES in degraded(answer) else whole[place])
+            own_answers += NO_PROFILES not in degraded(answer)
+        assert own_answers
+        assert becomes(lambda: degraded(asked(model, USER)[0]), set()) == set()
+    assert [said(asked(model, shopper)[0]) for shopper in shoppers] == whole
+    model.close()
+
+
+POISON = [np.nan, np.inf, -np.inf, 1.0]
+
+
+@pytest.mark.parametrize("family", [Family.SEMANTIC, Family.MASTER_CO_VIEW, Family.RECENT_CATEGORIES])
+def test_weights_that_are_no_numbers_spoil_no_answer(own, family):
+    beside, keys = item_of(own), own.catalogue.keys
+    key = {
+        Family.SEMANTIC: keys.semantic(beside.item),
+        Family.MASTER_CO_VIEW: keys.master_co_view(beside.item),
+        Family.RECENT_CATEGORIES: keys.recent_categories("user-1"),
+    }[family]
+    scores = "weights" if family is Family.RECENT_CATEGORIES else "scores"
+    columns = {name: np.arange(len(POISON)).astype(kind) for name, kind in LAYOUTS[family].columns.items()}
+    blob = pack(Packed(family, columns | {scores: np.array(POISON, np.float32)}, 1, Stamp(9, 2**62)))
+    with closing(RedisFeatures(own.redis.address, deadline_s=30)) as hot:
+        assert hot.write([Write(key, blob)]) == [True]
+    model = shopping(own)
+    (answer,) = model.predict([row(beside, variant="treatment")])
+    assert len(answer["masters"])
+    assert np.isfinite(answer["scores"]).all()
+    assert np.isfinite(answer["parts"]).all()
+    assert 0 < answer["scores"].max() <= 1
     model.close()
 
 

@@ -10,12 +10,13 @@ import pytest
 
 from conch.contracts import metrics
 from conch.contracts.features import Family, Packed, Stamp, pack
+from conch.contracts.identifiers import uuids_of
 from conch.models.candidates import Candidates
 from conch.models.promo_ranker import PromoRanker
 from conch.models.shop import Shops
 from conch.recommendation.scenarios import Scenarios
 from conch.stores.features import Write
-from conch.stores.ids import Kind
+from conch.stores.ids import IdWriter, Kind
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.sqlite_relations import SqliteRelations
 from tests.made_up_shop import ShopStack, made_up_shop
@@ -171,3 +172,28 @@ def test_hits_and_what_was_away_are_counted(own, oracle, counted):
     assert counted.counts["conch_model_degraded_total", "redis"] == 2
     model.close()
     nowhere.close()
+
+
+def test_a_generation_that_a_blob_names_is_taken_up_at_once_and_ids_beyond_it_are_counted(own, oracle, counted):
+    user, views = test_candidates.row(Wish(user="traveller")), oracle.folder.keys.views("traveller")
+    model = Candidates(Shops.of_environment(own.environment), SCENARIOS, counted)
+    model.predict([user])
+    writer = IdWriter(own.catalogue.ids, "default")
+    new = int(writer.allot(Kind.MASTERS, uuids_of("default", ["made while it runs"]))[0])
+    generation = writer.publish().generation
+    oracle.hot.write([Write(views, viewed([new, 3], generation))])
+    model.predict([user])
+    assert model._shops.of("default").ids.generation == generation
+    assert counted.counts.get(("conch_model_unknown_ids_total",), 0) == 0
+    oracle.hot.write([Write(views, viewed([new + 1, 3], generation + 1))])
+    (answer,) = model.predict([user])
+    assert counted.counts["conch_model_unknown_ids_total",] == 1
+    assert (answer["fallback"].item(), 3 in answer["masters"]) == ("", False)
+    model.close()
+
+
+def viewed(masters: list[int], generation: int) -> bytes:
+    columns = {"pids": np.zeros(len(masters), np.uint32), "masters": np.array(masters, np.uint32)}
+    return pack(
+        Packed(Family.VIEWS, columns, generation, Stamp(window_end_ms=time.time_ns() // 1_000_000 + generation))
+    )

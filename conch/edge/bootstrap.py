@@ -62,6 +62,7 @@ def bootstrap(settings: EdgeSettings, files: EdgeFiles) -> str:
         "too_much_lua": _read("too_much.lua"),
         "packed_too_large": PACKED_TOO_LARGE,
         "grpc_lua": _read("grpc.lua"),
+        "on_demand_lua": _read("on_demand.lua"),
         **openai_bodies(),
     }
     return Template(template()).substitute({name: json.dumps(value) for name, value in values.items()})

@@ -1,6 +1,6 @@
 """An edge in its folder: write what Envoy reads, at the start and after each change."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from conch.contracts.errors import InvalidRequest
@@ -22,12 +22,15 @@ LONGEST_SOCKET_PATH = 107
 
 
 class Edge:
-    """`tenants_file` may be missing; see tenants.py."""
+    """`tenants_file` may be missing; see tenants.py. `on_demand` are models that are loaded when they are called."""
 
-    def __init__(self, settings: EdgeSettings, root: Path, tenants_file: Path) -> None:
+    def __init__(
+        self, settings: EdgeSettings, root: Path, tenants_file: Path, on_demand: Callable[[], Collection[str]] = tuple
+    ) -> None:
         self.settings = settings
         self.files = EdgeFiles(root)
         self.tenants_file = tenants_file
+        self.on_demand = on_demand
         self.keys = key_store(self.files)
 
     def check(self) -> None:
@@ -54,8 +57,9 @@ class Edge:
         discovery.replace(self.files.bootstrap, bootstrap(self.settings, self.files))
 
     def publish_tenants(self) -> bool:
-        """After a change of the tenants file; a file that is wrong raises and changes nothing. True if it said news."""
-        tenants = Tenants.read(self.tenants_file)
+        """After a change of the tenants file, or of what is on demand; a file that is wrong raises and changes nothing.
+        True if it said news."""
+        tenants, on_demand = Tenants.read(self.tenants_file), self.on_demand()
         # Routes name clusters, so those come first.
         changed = discovery.publish(
             self.files.clusters,
@@ -67,8 +71,8 @@ class Edge:
             ),
         )
         for file, routes in (
-            (self.files.internal_routes, internal_routes(tenants)),
-            (self.files.routes, public_routes(tenants, self.settings.limits)),
+            (self.files.internal_routes, internal_routes(tenants, on_demand)),
+            (self.files.routes, public_routes(tenants, self.settings.limits, on_demand)),
         ):
             changed = discovery.publish(file, [routes]) or changed
         return changed

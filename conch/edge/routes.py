@@ -4,16 +4,16 @@ Routes are tried in order, so each list ends with what refuses the rest. A refus
 and counted like any other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from conch.contracts.identity import REQUEST_ID_HEADER, TENANT_HEADER
 from conch.edge import kserve
-from conch.edge.access import NOT_LOOKED_INTO
 from conch.edge.clusters import ADMIN, Target
 from conch.edge.discovery import Resource, type_url
 from conch.edge.kserve_routes import OPERATORS_ONLY, kserve_grpc, kserve_http
 from conch.edge.matches import GRPC, Match, by_operator, method, starting
+from conch.edge.on_demand import ASKS_NOBODY, asking_first
 from conch.edge.route import HIGH, INTERNAL, LUA, READ_AGAIN, STREAMS, UNSENT, Route, refusal, route, sized, to
 from conch.edge.settings import Limits
 from conch.edge.tenants import Tenant, Tenants
@@ -21,6 +21,9 @@ from conch.edge.told import answer_filter, limit_headers
 
 GATHERED_BYTES = 2**20
 """Of a body for the gateway: up to this it is sent on when all of it is there."""
+
+INTERNAL_BYTES = 256 * 2**20
+"""Of a call of the gateway's, which sends no more."""
 
 MODELS_SERVICE = "conch.models.v1.Models"
 
@@ -30,15 +33,15 @@ TENANT_ID_HEADER = "x-tenant-id"
 """A caller may say whom it means to be; it must be who its key says."""
 
 
-def public_routes(tenants: Tenants, limits: Limits) -> Resource:
-    """Who has no tenant that we know finds refusals alone."""
+def public_routes(tenants: Tenants, limits: Limits, on_demand: Collection[str] = ()) -> Resource:
+    """Who has no tenant that we know finds refusals alone. `on_demand` are models that may have to be loaded first."""
     return {
         "@type": type_url("envoy.config.route.v3.RouteConfiguration"),
         "name": "edge",
         "vhost_header": TENANT_HEADER,
         "ignore_port_in_host_matching": True,
         "virtual_hosts": [
-            *(_virtual_host(tenant, limits) for tenant in tenants.by_name.values()),
+            *(_virtual_host(tenant, limits, on_demand) for tenant in tenants.by_name.values()),
             {
                 "name": "nobody",
                 "domains": ["*"],
@@ -50,7 +53,7 @@ def public_routes(tenants: Tenants, limits: Limits) -> Resource:
     }
 
 
-def internal_routes(tenants: Tenants) -> Resource:
+def internal_routes(tenants: Tenants, on_demand: Collection[str] = ()) -> Resource:
     """All of Triton, for the gateway; and the gateway's voice, for bridges, with the limits of the tenant they name."""
     # The gateway's page of all metrics; the metrics port may want a certificate that the gateway has not.
     metrics = {
@@ -58,11 +61,14 @@ def internal_routes(tenants: Tenants) -> Resource:
         "match": {"path": "/metrics/edge"},
         "route": {"cluster": ADMIN, "prefix_rewrite": "/stats/prometheus?usedonly"},
     }
-    reading = [
-        route(f"internal.{name}", method(name), Target.TRITON_GRPC, None, INTERNAL, READ_AGAIN)
-        for name in kserve.READING
+    triton = Target.TRITON_GRPC
+    to_triton = [
+        *(route(f"internal.{name}", method(name), triton, None, INTERNAL, READ_AGAIN) for name in kserve.READING),
+        *_inference_on_demand(on_demand),
+        route("internal.stream", method(kserve.STREAM), triton, None, {**STREAMS, **HIGH}, UNSENT),
+        route("internal.grpc", GRPC, triton, None, INTERNAL, UNSENT),
+        route("internal.http", {"prefix": "/"}, Target.TRITON_HTTP, None, INTERNAL, UNSENT),
     ]
-    stream = method(kserve.STREAM)
     return {
         "@type": type_url("envoy.config.route.v3.RouteConfiguration"),
         "name": "internal",
@@ -74,14 +80,20 @@ def internal_routes(tenants: Tenants) -> Resource:
                     metrics,
                     *(_trusted_voice(tenant) for tenant in tenants.by_name.values()),
                     refusal("internal.voice.unknown", VOICE, 403, "the tenant is not known here"),
-                    *reading,
-                    route("internal.stream", stream, Target.TRITON_GRPC, None, {**STREAMS, **HIGH}, UNSENT),
-                    route("internal.grpc", GRPC, Target.TRITON_GRPC, None, INTERNAL, UNSENT),
-                    route("internal.http", {"prefix": "/"}, Target.TRITON_HTTP, None, INTERNAL, UNSENT),
+                    *(asking_first(one, on_demand) for one in to_triton),
                 ],
+                "typed_per_filter_config": ASKS_NOBODY,
             }
         ],
     }
+
+
+def _inference_on_demand(on_demand: Collection[str]) -> Sequence[Route]:
+    """Read whole, as its model is named in it; where none is on demand it is passed on as it comes."""
+    if not on_demand:
+        return []
+    infer = route("internal.infer", method(kserve.INFER), Target.TRITON_GRPC, None, INTERNAL, UNSENT)
+    return [sized(infer, INTERNAL_BYTES)]
 
 
 def _trusted_voice(tenant: Tenant) -> Route:
@@ -93,25 +105,24 @@ def _trusted_voice(tenant: Tenant) -> Route:
     }
 
 
-def _virtual_host(tenant: Tenant, limits: Limits) -> Mapping[str, Any]:
+def _virtual_host(tenant: Tenant, limits: Limits, on_demand: Collection[str]) -> Mapping[str, Any]:
     return {
         "name": tenant.name,
         "domains": [tenant.name],
         "routes": [
             *_claims(tenant, limits),
-            *kserve_grpc(tenant, limits),
+            *(asking_first(one, on_demand) for one in kserve_grpc(tenant, limits)),
             *_models_grpc(tenant),
             to(tenant, "gateway.grpc", GRPC, Target.GATEWAY_GRPC, STREAMS, UNSENT),
-            *kserve_http(tenant, limits),
+            *(asking_first(one, on_demand) for one in kserve_http(tenant, limits)),
             refusal("metrics", {"prefix": "/metrics"}, 404, "metrics have a port of their own"),
             *_gateway_http(tenant, limits),
         ],
         # Said twice: this is what a model sees, whatever came before.
         "request_headers_to_add": [_header(TENANT_HEADER, tenant.name), *limit_headers(tenant)],
         "typed_per_filter_config": {
-            "size": {"@type": type_url("envoy.extensions.filters.http.buffer.v3.BufferPerRoute"), "disabled": True},
+            **ASKS_NOBODY,
             "json": {"@type": type_url(LUA), "disabled": True},
-            "grpc": NOT_LOOKED_INTO,
             **_rate(tenant),
             **answer_filter(tenant),
         },

@@ -21,6 +21,9 @@ from conch.rollout.faces import FaceAddresses, serving_faces
 from conch.rollout.fleet import Fleet
 from conch.rollout.folders import Folders
 from conch.rollout.lock import locked
+from conch.rollout.on_demand.face import LoaderFace
+from conch.rollout.on_demand.loader import Loader, keep_loading
+from conch.rollout.on_demand.memory import MachineMemory
 from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import Busy
 from conch.rollout.server import TritonServer
@@ -60,10 +63,13 @@ async def _act_alone(folders: Folders, servers: Sequence[ServerAddress], faces: 
 
 async def _act(folders: Folders, servers: Sequence[ServerAddress], faces: FaceAddresses) -> None:
     tritons = {one: TritonServer(one.http, one.grpc) for one in servers}
-    publisher = Publisher(folders, Fleet({one.name: triton for one, triton in tritons.items()}, folders.servers.read))
-    async with serving_faces(folders, publisher, faces), asyncio.TaskGroup() as tasks:
+    fleet = Fleet({one.name: triton for one, triton in tritons.items()}, folders.servers.read)
+    publisher, loader = Publisher(folders, fleet), Loader(folders, fleet, MachineMemory(folders))
+    beside = [LoaderFace(loader).handler]
+    async with loader, serving_faces(folders, publisher, faces, beside), asyncio.TaskGroup() as tasks:
         tasks.create_task(_beat(folders))
-        tasks.create_task(keep_stepping(Controller(folders, tritons), LOOK_S))
+        tasks.create_task(keep_stepping(Controller(folders, tritons, resting=loader.resting), LOOK_S))
+        tasks.create_task(keep_loading(loader, LOOK_S))
         tasks.create_task(keep_following(folders, publisher))
         tasks.create_task(_keep_watching(folders, Watch(folders, publisher), publisher))
 

@@ -1,6 +1,7 @@
 """Begin to keep a record of a model that came with the repository, as it is served now."""
 
 from conch.contracts.errors import InvalidRequest, Unavailable
+from conch.rollout.desired import Desired
 from conch.rollout.folders import Folders
 from conch.rollout.live_config import keep_configs, live_config, read_live_config, write_live_config
 from conch.rollout.record import ModelRecord
@@ -22,6 +23,8 @@ async def adopt(folders: Folders, server: ModelServer, model: str, reached: Reac
     if not known:
         return None
     ready = [version for version in (await server.ready()).get(model, ()) if version in known]
+    if not ready and folders.on_demand.read().get(model) is False:
+        ready = [version for version in Desired(folders).read().get(model, ()) if version in known]
     if not ready:
         raise Unavailable(f"model {model} is in the repository and is not served: nothing can follow it")
     live = folders.live_models / model

@@ -7,7 +7,7 @@ publisher that is at work sees the same servers from its first step to its last.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +62,13 @@ class Controller:
         servers: Mapping[ServerAddress, ListedServer],
         *,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        resting: Callable[[], Collection[str]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         reached: Reached = unheard,
     ) -> None:
         self._folders = folders
         self._reached = reached
-        self._desired = Desired(folders)
+        self._desired = Desired(folders, resting)
         self._clock = clock
         self._written: Sequence[ServerStatus] | None = None
         self._watched = [

@@ -1,6 +1,6 @@
 """What every server should serve: the versions that `live/` names, whether by a record or as they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,20 @@ Versions = Sequence[int]
 class Desired:
     """`read()` again and again; a config is parsed when it has changed."""
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, resting: Callable[[], Collection[str]] = tuple) -> None:
+        """`resting` are models that no server should serve now."""
         self._folders = folders
+        self._resting = resting
         self._configs: dict[Path, tuple[int, Any]] = {}
 
     def read(self) -> Mapping[str, Versions]:
         """By model; candidates are nobody's wish, and ensembles follow their models."""
         wanted: dict[str, Versions] = {}
+        resting = self._resting()
         for folder in sorted(self._folders.live_models.glob("*")):
-            if not is_candidate(folder.name) and (config := self.config(folder.name)) is not None:
+            if folder.name in resting or is_candidate(folder.name):
+                continue
+            if (config := self.config(folder.name)) is not None:
                 wanted[folder.name] = _chosen(config.version_policy, self._folders.live_versions(folder.name))
         return wanted
 

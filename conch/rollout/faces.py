@@ -1,8 +1,10 @@
 """What the process that acts serves beside acting: conch.models.v1.Models, and its metrics."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+
+import grpc
 
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.folders import Folders
@@ -20,12 +22,15 @@ class FaceAddresses:
 
 
 @contextlib.asynccontextmanager
-async def serving_faces(folders: Folders, publisher: Publisher, addresses: FaceAddresses) -> AsyncIterator[None]:
+async def serving_faces(
+    folders: Folders, publisher: Publisher, addresses: FaceAddresses, beside: Sequence[grpc.GenericRpcHandler] = ()
+) -> AsyncIterator[None]:
+    """`beside` are services at the address of Models."""
     async with contextlib.AsyncExitStack() as faces:
         if addresses.metrics:
             _serve_metrics(folders, addresses.metrics)
         if addresses.models:
-            await faces.enter_async_context(serving_models(folders, publisher, addresses.models))
+            await faces.enter_async_context(serving_models(folders, publisher, addresses.models, beside))
         yield
 
 

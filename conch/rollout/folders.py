@@ -7,7 +7,9 @@ rollout/lock                  who publishes now
 rollout/epoch                 how many have held that lock
 rollout/controller            which process is the controller
 rollout/servers.json          the servers, and which of them serve what they should
+rollout/on_demand.json        models that are loaded when they are called, and which of them are
 rollout/orders/<server>.json  what is to be done to a server's process
+rollout/faults.json           what is known to be wrong with the models now; gateways read it
 rollout/heartbeat             written every second by the process that watches the repository
 rollout/journal.jsonl         what was done
 rollout/pending.json          the publishing that has begun and not ended
@@ -23,8 +25,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from conch.clients.faults import Faults
 from conch.rollout.durable import remove_folder, write_json, write_text
 from conch.rollout.journal import Journal
+from conch.rollout.on_demand.states import OnDemandStates
 from conch.rollout.orders import Orders
 from conch.rollout.quarantine import Quarantine
 from conch.rollout.record import Records
@@ -47,6 +51,7 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.live_models = root / "live/models"
+        self.live_ensembles = root / "live/ensembles"
         self.staging = root / "live/.staging"
         self.repository = root / "repository"
         self.sources = root / "sources"
@@ -59,7 +64,9 @@ class Folders:
         self.quarantine = Quarantine(self.rollout / "quarantine")
         self.records = Records(self.rollout / "records")
         self.servers = ServerStatuses(self.rollout / "servers.json")
+        self.on_demand = OnDemandStates(self.rollout / "on_demand.json")
         self.orders = Orders(self.rollout / "orders")
+        self.faults = Faults(self.rollout / "faults.json")
 
     def watched(self) -> list[Path]:
         """Where versions come from: the repository, and each source that is fetched."""

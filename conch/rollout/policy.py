@@ -4,6 +4,9 @@ loaded_versions = 2             # of a model: the champion and those before it, 
 warm_bytes = 2000000000         # files of all versions that are warm, of all models. Default: no bound
 trusted_keys = ["pNQp…"]        # who may sign versions that bring Python of their own. Default: nobody
 
+[on_demand]                     # models that are loaded when they are called; see on_demand/terms.py
+models = ["piper"]
+
 [sources.releases]              # versions that are fetched; see docs/rollout.md
 s3 = "s3://bucket/models"
 """
@@ -16,11 +19,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from conch.contracts.errors import InvalidRequest, Unavailable
+from conch.rollout.on_demand.terms import Terms
 from conch.rollout.sources.address import SourceAddress
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 bytes as base64url."""
-KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "sources")
+KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "on_demand", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Policy:
     trusted_keys: tuple[str, ...] = ()
     """Public halves of Ed25519 keys, base64url."""
     sources: Mapping[str, SourceAddress] = field(default_factory=dict)
+    on_demand: Terms = field(default_factory=Terms)
 
     @classmethod
     def read(cls, root: Path) -> Self:
@@ -61,6 +66,7 @@ class Policy:
             _count("warm_bytes", document["warm_bytes"], least=0) if "warm_bytes" in document else None,
             _keys(document.get("trusted_keys", [])),
             _sources(document.get("sources", {})),
+            Terms.decode(document.get("on_demand", {})),
         )
 
 

@@ -66,8 +66,9 @@ class TritonInstallation:
         shm_prefix: str,
         config_name: str | None = None,
         otlp_http: str = "",
+        loads: Sequence[str] | None = None,
     ) -> list[str]:
-        """Loads all that `repositories` hold, in explicit mode; `config_name` picks configs/<name>.pbtxt.
+        """Loads `loads` in explicit mode, None: all that `repositories` hold; `config_name` picks configs/<name>.pbtxt.
 
         `shm_prefix` begins the names of the stubs' regions in /dev/shm, so that they can be swept. `otlp_http` is where
         the server's own spans go, host:port; empty: nowhere.
@@ -81,7 +82,7 @@ class TritonInstallation:
             # Of answers, for models whose config asks for it: see docs/observability.md.
             f"--cache-config=local,size={CACHE_BYTES}",
             "--model-control-mode=explicit",
-            "--load-model=*",
+            *(f"--load-model={name}" for name in (["*"] if loads is None else loads)),
             # Our configs are complete; to complete one, Triton starts the python stub once more before each load.
             "--disable-auto-complete-config",
             # One model that fails to load must not end those that do (and readiness is probed by inference).

@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conch.clients.faults import EVERY
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.clients.triton_loads import Loads
+from conch.rollout.companions import ensembles_of
 from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed
 from conch.rollout.servers import STACK
@@ -52,9 +54,13 @@ _INSTANCE = re.compile(r"Stub process '([^']+)'")
 class SickModel(Sick):
     """One model does not infer, the others do."""
 
-    def __init__(self, model: str, message: str, *, instance: str | None = None, hung: bool = False) -> None:
+    def __init__(
+        self, model: str, message: str, *, instance: str | None = None, hung: bool = False, answers: bool = False
+    ) -> None:
         super().__init__(f"model {model} {message}")
         self.model = model
+        self.answers = answers
+        """All the same: its callers notice nothing."""
         self.instance = instance
         """The one of its instances that does not, where one is known."""
         self.hung = hung
@@ -118,8 +124,23 @@ class TritonProbe(Probe):
             except Unanswered as error:
                 raise NotYet(error.message) from error
         await asyncio.to_thread(self._stubs.refresh)
+        self._folders.faults.end_all()
 
     async def look(self) -> None:
+        try:
+            await self._look()
+        except Ordered as sick:
+            self._folders.faults.begin([EVERY], sick.message)
+            raise
+        except SickModel as sick:
+            if not sick.answers:
+                self._folders.faults.begin(self._concerned(sick.model), sick.message)
+            raise
+
+    def _concerned(self, model: str) -> list[str]:
+        return [model, *ensembles_of(self._folders, model)]
+
+    async def _look(self) -> None:
         self._stubs.end_retired(self._clock())
         await asyncio.to_thread(self._obey)
         self._dead |= {model for model in self._stubs.dead_models() if not is_candidate(model)}
@@ -166,6 +187,7 @@ class TritonProbe(Probe):
             raise Sick(f"model {model} does not infer after a load: {error.message}") from error
         await asyncio.to_thread(self._stubs.refresh)
         self._dead.discard(model)
+        self._folders.faults.end(self._concerned(model))
         self._healed_at[model] = self._clock()
         self._asked_at = -math.inf
         took_s = round(self._clock() - began, 3)
@@ -189,7 +211,7 @@ class TritonProbe(Probe):
     def _look_for_leaks(self) -> None:
         for mark, bytes_per_s in self._leaks.see(self._clock(), self._stubs.rss_bytes()).items():
             mib_per_min = bytes_per_s * 60 / 2**20
-            raise SickModel(self._stubs.model_of(mark), f"leaks {mib_per_min:.1f} MiB a minute")
+            raise SickModel(self._stubs.model_of(mark), f"leaks {mib_per_min:.1f} MiB a minute", answers=True)
 
     def _let_go_of_stubs(self, sick: SickModel) -> None:
         if sick.instance is not None:
@@ -219,7 +241,7 @@ class TritonProbe(Probe):
             elif model.state == "LOADING":
                 if not self._watched:
                     raise NotYet(f"model {model.name} is loading")
-            elif not self._watched and model.reason != "unloaded":
+            elif not self._watched and model.reason != "unloaded" and self._loads_at_start(model.name):
                 # After the first line comes the stack of the stub.
                 self._complain(f"model {model.name} cannot be loaded: {_first_line(model.reason or model.state)}")
         for name in ready - self._watched.keys():
@@ -228,6 +250,9 @@ class TritonProbe(Probe):
                 self._watched[name] = Watched(config, alive_at=self._clock())
         for name in self._watched.keys() - ready:
             del self._watched[name]
+
+    def _loads_at_start(self, model: str) -> bool:
+        return model not in self._folders.on_demand.read()
 
     def _complain(self, message: str) -> None:
         if self._first_start:

@@ -1,7 +1,8 @@
 -- Reads a gRPC request for Triton as Triton's protobuf does, and refuses what its tenant may not, or what ends a model.
 --
 -- Envoy's own extraction of fields goes by their numbers alone: one of another wire type hides from it what Triton reads.
--- A route's filter_context says what to look for: "models" that may be named, "infers", or "loads".
+-- A route's filter_context says what to look for: "models" that may be named, "infers", "loads", or the model's name,
+-- which is "noted" for on_demand.lua.
 --
 -- Triton multiplies sizes within 64 bits and takes what is left for right; a python model dies of such a tensor before
 -- its own code sees it. A tensor has no more elements than its message has bytes.
@@ -100,7 +101,7 @@ local function look_at_message(body, byte, length, context, operator)
   local name, announced = "", 0
   each_field(byte, 5, length, function(number, wire, from, to)
     if wire ~= LENGTH then return end
-    if number == MODEL_NAME and context.models then
+    if number == MODEL_NAME and (context.models or context.noted) then
       name = body:getBytes(from, to - from)
     elseif number == INPUTS and context.infers and not operator then
       announced = announced + elements(byte, from, to)
@@ -114,6 +115,7 @@ local function look_at_message(body, byte, length, context, operator)
   if announced > length - 5 then
     refuse("400", string.format("the shapes announce %.0f elements, the message has %d bytes", announced, length - 5))
   end
+  return name
 end
 
 local function look(body, context, operator)
@@ -123,7 +125,7 @@ local function look(body, context, operator)
   for place = 1, 4 do said = said + byte(place) * 256 ^ (4 - place) end
   if byte(0) > 1 or said ~= length then refuse("400", MALFORMED) end
   if byte(0) == 0 then
-    look_at_message(body, byte, length, context, operator)
+    return look_at_message(body, byte, length, context, operator)
   elseif context.models or context.loads then
     refuse("403", PACKED)
   end
@@ -137,10 +139,17 @@ function envoy_on_request(handle)
     return
   end
   local said = handle:filterContext()
-  local context = {models = said:get("models"), infers = said:get("infers"), loads = said:get("loads")}
+  local context = {models = said:get("models"), infers = said:get("infers"), loads = said:get("loads"), noted = said:get("noted")}
   -- An error that nobody caught would let the call pass.
-  local well, refusal = pcall(look, body, context, operator)
-  if well then return end
+  local well, told = pcall(look, body, context, operator)
+  if well then
+    -- Of characters that models' names have: what else came is no name, and Triton says so.
+    if context.noted and told and string.find(told, "^[%w_.-]+$") then
+      handle:streamInfo():dynamicMetadata():set("conch", "model", told)
+    end
+    return
+  end
+  local refusal = told
   if type(refusal) ~= "table" then refusal = {status = "400", text = MALFORMED} end
   handle:respond({[":status"] = refusal.status}, refusal.text)
 end

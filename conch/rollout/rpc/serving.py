@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
 
@@ -18,7 +18,9 @@ MOST_BYTES = 8 * 2**20
 
 
 @contextlib.asynccontextmanager
-async def serving_models(folders: Folders, publisher: Publisher, address: str) -> AsyncIterator[int]:
+async def serving_models(
+    folders: Folders, publisher: Publisher, address: str, beside: Sequence[grpc.GenericRpcHandler] = ()
+) -> AsyncIterator[int]:
     """The port. Uploads that an earlier process left go."""
     shutil.rmtree(folders.uploads, ignore_errors=True)
     models = Models(folders, publisher, Bounds())
@@ -26,6 +28,7 @@ async def serving_models(folders: Folders, publisher: Publisher, address: str) -
         options=[("grpc.max_receive_message_length", MOST_BYTES), ("grpc.so_reuseport", 0)],
     )
     models_pb2_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
+    server.add_generic_rpc_handlers(beside)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:

@@ -116,7 +116,7 @@ class EnvoyProbe(Probe):
         complaint = ""
         try:
             if self._edge.publish_tenants():
-                logger.info("edge: the tenants file has changed")
+                logger.info("edge: the tenants file has changed, or what is on demand")
         except (InvalidRequest, OSError) as error:
             complaint = f"edge: the tenants file stays without effect: {error}"
         if complaint and complaint != self._complaint:
@@ -179,4 +179,5 @@ def edge_of(site: Site, exposure: Exposure) -> Edge:
         plain_text=exposure.plain_text,
         traced_percent=site.settings.traced_percent,
     )
-    return Edge(settings, site.folder.data / Envoy.name, site.folder.root / "tenants.toml")
+    folders = Folders(site.folder.root)
+    return Edge(settings, site.folder.data / Envoy.name, site.folder.root / "tenants.toml", folders.on_demand.read)

@@ -1,13 +1,17 @@
 """Triton, with every model: a real tritonserver, from the nvidia-pytriton wheel."""
 
+import logging
 import os
 from pathlib import Path
 from typing import ClassVar
 
+from conch.clients.faults import EVERY
 from conch.clients.triton_loads import TritonLoads
+from conch.contracts.errors import ConchError
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE
 from conch.rollout.folders import Folders
 from conch.rollout.lock import holding
+from conch.rollout.on_demand.units import loaded_at_start, units
 from conch.rollout.restoring import sweep_candidates
 from conch.rollout.servers import STACK
 from conch.stack.kernels import kernels
@@ -21,6 +25,8 @@ from conch.stack.triton_probe import TritonProbe
 from conch.stores.catalogue_folder import CATALOGUES
 from conch.tracing import collector
 from conch.weights.cache import verified_weights
+
+logger = logging.getLogger(__name__)
 
 CONFIG_OF_GPU = "gpu"
 
@@ -48,6 +54,7 @@ class Triton(Service):
             if not fill_live(site.folder.repository, site.folder.root / "live"):
                 raise Hopeless(f"there is no model in {site.folder.repository}")
         folders.servers.write([])
+        _tell_on_demand(folders)
         TritonInstallation.prepare(self._backends(site))
         kernels(self._kernels(site))
 
@@ -58,12 +65,14 @@ class Triton(Service):
         folders = Folders(site.folder.root)
         sweep_candidates(folders)
         folders.orders.forget(STACK)
+        folders.faults.begin([EVERY], "Triton is being started")
         command = installation.command(
             [live / MODELS, live / ENSEMBLES],
             addresses,
             shm_prefix=prefix_of(site.folder.root),
             config_name=CONFIG_OF_GPU if site.settings.gpu else None,
             otlp_http=site.settings.otlp_http,
+            loads=loaded_at_start(folders),
         )
         self._starts += 1
         told = {
@@ -92,6 +101,7 @@ class Triton(Service):
         return set(session_members(process)) - retired == {process}
 
     def sweep(self, site: Site) -> None:
+        Folders(site.folder.root).faults.begin([EVERY], "Triton has ended")
         sweep(prefix_of(site.folder.root))
         sweep(PREFIX, older_than_s=STRAY_S)
 
@@ -100,3 +110,12 @@ class Triton(Service):
 
     def _kernels(self, site: Site) -> Path:
         return site.folder.data / self.name / "kernels"
+
+
+def _tell_on_demand(folders: Folders) -> None:
+    """So that the edge asks from its first call on."""
+    try:
+        folders.on_demand.write(dict.fromkeys(units(folders).by_model, False))
+    except ConchError as error:
+        logger.warning("no model is on demand: %s", error.message)
+        folders.on_demand.write({})

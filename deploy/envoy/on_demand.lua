@@ -20,15 +20,17 @@ local function unescaped(text)
   return (string.gsub(text or "", "%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
+-- The gateway's question whether a model answers; the edge gives callers ids of its own.
+local function is_probe(handle) return handle:headers():get("x-conch-request-id") == "health" end
+
 -- Nil where the call may pass.
 local function refusal(handle, model)
   local asked = now_ms(handle)
-  local is_probe = handle:headers():get("x-conch-request-id") == "health"
   local lease = good[model]
   if lease ~= nil and asked >= lease.from and asked < lease.till then return nil end
   local said = {
     [":method"] = "POST", [":path"] = PATH, [":authority"] = CLUSTER, ["content-type"] = "application/grpc",
-    ["te"] = "trailers", ["x-conch-model"] = model, ["x-conch-probe"] = tostring(is_probe),
+    ["te"] = "trailers", ["x-conch-model"] = model, ["x-conch-probe"] = tostring(is_probe(handle)),
   }
   local answer = handle:httpCall(CLUSTER, said, EMPTY, DEADLINE_MS)
   local ms = tonumber(answer["x-conch-good-ms"] or "")
@@ -69,6 +71,14 @@ local function hold_stream(handle)
   end
 end
 
+-- One that is read whole can be refused.
+local function ask_for_stream_of_one(handle)
+  local body = handle:body()
+  local name = body and name_in(body:getBytes(0, math.min(body:length(), HEAD_BYTES)))
+  if name ~= nil and handle:filterContext():get(name) then return refusal(handle, name) end
+  return nil
+end
+
 local function name_of(handle, path)
   local in_path = string.match(path, "^/v2/models/([^/?]+)")
   if in_path ~= nil then
@@ -82,13 +92,16 @@ end
 
 function envoy_on_request(handle)
   local path = handle:headers():get(":path") or ""
-  if string.sub(path, -17) == "/ModelStreamInfer" then
+  local refused
+  if string.sub(path, -17) ~= "/ModelStreamInfer" then
+    local name = name_of(handle, path)
+    if name == nil or not handle:filterContext():get(name) then return end
+    refused = refusal(handle, name)
+  elseif is_probe(handle) then
+    refused = ask_for_stream_of_one(handle)
+  else
     hold_stream(handle)
-    return
   end
-  local name = name_of(handle, path)
-  if name == nil or not handle:filterContext():get(name) then return end
-  local refused = refusal(handle, name)
   if refused ~= nil then
     handle:respond({[":status"] = refused.status, ["retry-after"] = refused.wait}, refused.text)
   end

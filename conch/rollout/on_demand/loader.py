@@ -111,7 +111,7 @@ class Loader:
         async with self._turn:
             self._follow()
             await self._see()
-            await asyncio.to_thread(self._measure, [held for held in self._held.values() if held.loaded])
+            await self._measure([held for held in self._held.values() if held.loaded])
             for reason, leaving in self._too_many():
                 await self._unload(leaving, reason)
         self._tell()
@@ -176,7 +176,7 @@ class Loader:
         async with self._alone():
             try:
                 await self._load_members(held)
-                await asyncio.to_thread(self._measure, [held])
+                await self._measure([held])
                 self._check_size(held)
             except RefusedVersion as refused:
                 await self._take_back(held)
@@ -219,7 +219,7 @@ class Loader:
         if held.size is not None and held.size.versions == self._versions(held):
             self._check_size(held)
             return held.size.size_bytes
-        needed = sum([await asyncio.to_thread(self._memory.of_files, member) for member in held.unit.members])
+        needed = sum([await self._memory.of_files(member) for member in held.unit.members])
         self._check(needed)
         return needed
 
@@ -232,10 +232,10 @@ class Loader:
             mib = size_bytes / 2**20
             raise RefusedVersion(f"it needs {mib:.1f} MiB, and on_demand.memory_mib is {self._terms.memory_mib}")
 
-    def _measure(self, those: Collection[Held]) -> None:
-        measured = self._memory.measured() if those else {}
+    async def _measure(self, those: Collection[Held]) -> None:
+        measured = await self._memory.measured() if those else {}
         for held in those:
-            sizes = (measured.get(member) or self._memory.of_files(member) for member in held.unit.members)
+            sizes = [measured.get(member) or await self._memory.of_files(member) for member in held.unit.members]
             held.size = Size(self._versions(held), sum(sizes))
 
     def _versions(self, held: Held) -> tuple[int, ...]:
@@ -269,7 +269,7 @@ class Loader:
         """Triton finishes the calls it has first; its processes end then."""
         until = self._time.now() + self._deadlines.unload_s
         while self._time.now() < until:
-            if not (await asyncio.to_thread(self._memory.measured)).keys() & set(held.unit.members):
+            if not (await self._memory.measured()).keys() & set(held.unit.members):
                 return
             await self._time.sleep(LOOK_S)
 

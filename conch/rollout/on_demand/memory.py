@@ -4,6 +4,7 @@ A stub that shares its weights with others through the page cache counts its sha
 a back end inside of it is taken to need what its files hold.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,11 @@ _SHORT = 15
 
 
 class Memory(Protocol):
-    def measured(self) -> Mapping[str, int]:
+    async def measured(self) -> Mapping[str, int]:
         """Bytes that their processes take now, by model, of models that have processes."""
         ...
 
-    def of_files(self, model: str) -> int:
+    async def of_files(self, model: str) -> int:
         """Of its newest version."""
         ...
 
@@ -35,10 +36,13 @@ class MachineMemory(Memory):
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
-    def measured(self) -> Mapping[str, int]:
-        return _stubs(self._folders.live_models.resolve())
+    async def measured(self) -> Mapping[str, int]:
+        return await asyncio.to_thread(_stubs, self._folders.live_models.resolve())
 
-    def of_files(self, model: str) -> int:
+    async def of_files(self, model: str) -> int:
+        return await asyncio.to_thread(self._of_files, model)
+
+    def _of_files(self, model: str) -> int:
         versions = self._folders.live_versions(model)
         return size_bytes(self._folders, model, max(versions)) if versions else 0
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from conch.clients.analytics import Analytics, FileAnalytics
 from conch.clients.events import EventLog
+from conch.clients.faults import Faults
 from conch.clients.inference import Inference
 from conch.clients.kafka import KafkaEventLog
 from conch.clients.triton import TritonInference
@@ -88,7 +89,8 @@ class Gateway:
             self._listening,
             Recommendations.of(permitted, self._shelves, settings.scenarios, self._events, self._analytics),
         )
-        models = ModelHealth(observed, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
+        faults = Faults(Path(settings.faults)) if settings.faults else None
+        models = ModelHealth(observed, faults, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
         self._health = Health(models)
         self._grpc = _grpc_server(settings, reception, limits, use_cases, self._health)

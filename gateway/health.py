@@ -1,6 +1,7 @@
 """Whether each service can answer now, proved by inference: Triton's own readiness stays good when a model is dead.
 
-A model that answered a call a moment ago needs no probe, so a busy server is not mistaken for a dead one.
+A model that answered a call a moment ago needs no probe, so a busy server is not mistaken for a dead one. A fault that
+whoever keeps the server has found counts from then on, whatever was answered before.
 """
 
 import asyncio
@@ -9,8 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from conch.clients.faults import Faults
 from conch.clients.inference import CallOptions
 from conch.contracts.errors import ConchError, InvalidRequest
+from conch.contracts.on_demand import says_resting
 from gateway.observed import ObservedInference
 from gateway.probes import PROBES, by_example
 
@@ -45,12 +48,14 @@ class ModelHealth:
     def __init__(
         self,
         inference: ObservedInference,
+        faults: Faults | None = None,
         *,
         keep_s: float = 5.0,
         deadline_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inference = inference
+        self._faults = faults
         self._keep_s = keep_s
         self._deadline_s = deadline_s
         self._clock = clock
@@ -91,6 +96,8 @@ class ModelHealth:
         return await self.of_model(model, version)
 
     async def of_model(self, model: str, version: str = "") -> Verdict:
+        if reason := self._known_fault(model):
+            return Verdict(ready=False, reason=reason)
         key = model, version
         async with self._locks.setdefault(key, asyncio.Lock()):
             ago_s = self._inference.answered_ago_s(model, version)
@@ -98,10 +105,14 @@ class ModelHealth:
                 return GOOD
             at, verdict = self._verdicts.get(key, (float("-inf"), GOOD))
             # A model that is down is asked again sooner, so that its recovery shows.
-            if self._clock() - at >= (self._keep_s if verdict.ready else self._keep_s / 5):
+            if self._clock() - at >= (self._keep_s if verdict.ready and ago_s is not None else self._keep_s / 5):
                 verdict = await self._probe(model, version)
                 self._verdicts[key] = (self._clock(), verdict)
             return verdict
+
+    def _known_fault(self, model: str) -> str:
+        """Empty: of none. A fault lasts until a probe has passed, whoever may have been answered meanwhile."""
+        return self._faults.of(model) if self._faults is not None else ""
 
     async def _probe(self, model: str, version: str) -> Verdict:
         call = CallOptions(PROBE_REQUEST_ID, deadline_s=self._deadline_s, version=version)
@@ -111,6 +122,8 @@ class ModelHealth:
         except TimeoutError:
             return Verdict(ready=False, reason=f"model {model}: no answer within {self._deadline_s} s")
         except ConchError as error:
+            if says_resting(error.message):
+                return GOOD
             return Verdict(ready=False, reason=error.message)
         return GOOD
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from conch.clients.inference import DEFAULT_CALL, Arrays, CallOptions, IndexedModel, Inference
 from conch.clients.metadata import ModelMetadata
-from conch.contracts.errors import Cancelled, ConchError
+from conch.contracts.errors import Cancelled, ConchError, DeadlineExceeded, Internal, Unavailable
 from conch.contracts.refusals import kind_of
 from conch.contracts.specs import MODELS
 from conch.tracing import NoSpans, Span, Spans
@@ -34,7 +34,7 @@ class ObservedInference(Inference):
         self._answered_at: dict[tuple[str, str], float] = {}
 
     def answered_ago_s(self, model: str, version: str = "") -> float | None:
-        """None: it has not answered yet a call that said the same of its version."""
+        """None: it has not answered a call that said the same of its version, or has failed at one since."""
         at = self._answered_at.get((model, version))
         return None if at is None else self._clock() - at
 
@@ -76,6 +76,8 @@ class ObservedInference(Inference):
             error = ""
         except ConchError as failure:
             error = kind_of(failure).__name__
+            if isinstance(failure, Unavailable | DeadlineExceeded | Internal):
+                self._answered_at.pop((model, call.version), None)
             raise
         finally:
             span.end(error)

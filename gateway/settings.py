@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     health_deadline_s: float = Field(default=5.0, gt=0)
     """For one probe."""
 
+    faults: str = ""
+    """A file in which whoever keeps Triton says what it found to be wrong, and that it is mended; empty: health is what
+    probes of this process tell, every `health_keep_s`."""
+
     drain_notice_s: float = Field(default=0.5, ge=0)
     """On SIGTERM health says no at once, and calls are still taken for this long: balancers need it to notice."""
 

@@ -38,13 +38,21 @@ def check_companions(folders: Folders, model: str, version: int, config: Any) ->
 
 def check_unused(folders: Folders, model: str) -> None:
     """Raises Mismatched where another model, or an ensemble, cannot do without it."""
-    for path in sorted((folders.root / "live/ensembles").glob(f"*/{CONFIG}")):
-        if any(step.model_name == model for step in read_config(path).ensemble_scheduling.step):
-            raise Mismatched(f"ensemble {path.parent.name} has a step of model {model}")
+    for ensemble in ensembles_of(folders, model):
+        raise Mismatched(f"ensemble {ensemble} has a step of model {model}")
     for path in sorted(folders.live_models.glob(f"*/{CONFIG}")):
         needed = built_with(read_config(path))
         if needed is not None and needed[0] == model:
             raise Mismatched(f"{path.parent.name} is built with {_told(*needed)}")
+
+
+def ensembles_of(folders: Folders, model: str) -> list[str]:
+    """Those that have a step of it."""
+    return [
+        path.parent.name
+        for path in sorted((folders.root / "live/ensembles").glob(f"*/{CONFIG}"))
+        if any(step.model_name == model for step in read_config(path).ensemble_scheduling.step)
+    ]
 
 
 def built_with(config: Any) -> tuple[str, tuple[int, ...]] | None:

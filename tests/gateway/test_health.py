@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conch.clients.faults import EVERY, Faults
 from conch.clients.inference import Arrays, CallOptions, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.clients.metadata import ModelMetadata
@@ -69,6 +71,35 @@ async def test_a_model_that_answered_a_caller_is_not_probed(
     assert await health.of_model("intent") == GOOD
     clock.now += 5.1
     assert await health.of_model("intent") == Verdict(ready=False, reason="model intent: no answer within 0.2 s")
+
+
+async def test_a_model_that_failed_its_caller_is_probed_though_it_answered_a_moment_ago(
+    health: ModelHealth, models: InProcessInference, observed: ObservedInference, clock: Clock
+) -> None:
+    assert await health.of_model("intent") == GOOD
+    models.functions["intent"] = out_for_lunch
+    with pytest.raises(Unavailable):
+        await observed.infer("intent", {"text": text_column("call")})
+    clock.now += 1.0
+    assert await health.of_model("intent") == Verdict(ready=False, reason="model intent: out for lunch")
+
+
+@pytest.mark.parametrize("concerned", ["intent", EVERY])
+async def test_a_fault_that_somebody_else_found_counts_from_then_on_until_it_is_mended(
+    models: InProcessInference, observed: ObservedInference, clock: Clock, tmp_path: Path, concerned: str
+) -> None:
+    faults = Faults(tmp_path / "faults.json")
+    whole = Health(ModelHealth(observed, Faults(faults.path), keep_s=5.0, clock=clock))
+    assert await whole.ready()
+    faults.begin([concerned], "it has lost its python stub")
+    lost = Verdict(ready=False, reason="it has lost its python stub")
+    assert await whole.of_version("intent") == lost
+    assert await whole.of_server() == lost
+    assert not await whole.ready()
+    assert await whole.ready("conch.text.v1.Text") is (concerned == "intent")
+    faults.end([concerned])
+    assert await whole.of_version("intent") == GOOD
+    assert await whole.ready()
 
 
 async def test_many_who_ask_share_one_probe(health: ModelHealth, models: InProcessInference) -> None:

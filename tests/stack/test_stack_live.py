@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from conch.clients.edge import Client
 from conch.clients.triton_http import TritonHttp, Unanswered
 from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed, Order
@@ -133,6 +134,27 @@ def other(tmp_path):
     stack.end()
 
 
+def over_http(service, path):
+    def is_ready(stack):
+        return httpx.get(f"http://{stack.address(service, 'http')}{path}", timeout=10).is_success
+
+    return is_ready
+
+
+def over_grpc(stack):
+    with Client(stack.address("edge", "grpc")) as client:
+        return client.ready(timeout_s=10)
+
+
+FACES = {
+    "KServe's server": over_http("edge", "/v2/health/ready"),
+    "KServe's model": over_http("edge", "/v2/models/intent/ready"),
+    "KServe's ensemble": over_http("edge", "/v2/models/voice_command/ready"),
+    "gRPC health": over_grpc,
+    "/health": over_http("gateway", "/health"),
+}
+
+
 def stubs_of(stack):
     """Models by pid; a model may have several."""
     pids = [child.pid for child in psutil.Process(stack.pid("triton")).children()]
@@ -183,11 +205,23 @@ def test_a_killed_stub_of_any_model_heals_without_a_new_server(stack):
     assert stack.pid("triton") == server
 
 
-def test_a_stopped_stub_heals(stack):
-    server, stub = stack.pid("triton"), max(stubs_of(stack))  # the newest: older ones may have been replaced
+def test_a_stopped_stub_heals_and_every_face_of_readiness_tells_of_it_until_then(stack):
+    stubs = stubs_of(stack)
+    server, stub = stack.pid("triton"), max(pid for pid, model in stubs.items() if model == "intent")
+    faults, told = Folders(stack.root).faults, {name: [] for name in FACES}
     os.kill(stub, signal.SIGSTOP)
+    stack.until(faults.read, "the fault was not found")
+    while (reasons := faults.read()).get("intent"):
+        assert reasons.keys() == {"intent", "voice_command"}
+        for name, is_ready in FACES.items():
+            ready = is_ready(stack)
+            if faults.of("intent"):  # before and after
+                told[name].append(ready)
+    assert all(told.values())
+    assert not any(any(answers) for answers in told.values()), told
     stack.until(lambda: stub not in stubs_of(stack) and stack.works(), "it did not heal")
-    assert stack.pid("triton") == server
+    assert stack.pid("triton") == server  # the server was not started again
+    stack.until(lambda: all(is_ready(stack) for is_ready in FACES.values()), "it is healed and not ready")
 
 
 def test_a_triton_whose_restart_is_ordered_comes_back_and_serves_what_it_should(stack):

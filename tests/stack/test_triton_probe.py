@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from conch.clients.faults import EVERY
 from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed, Order
 from conch.rollout.servers import STACK
@@ -320,3 +321,39 @@ async def test_a_restart_that_was_ordered_is_begun_politely(triton, folders, clo
         await probe.heal(ordered.value)
     assert process.wait() == -signal.SIGTERM
     await probe.look()
+
+
+def ensemble_of(folders, model):
+    folder = folders.root / "live/ensembles/voice"
+    folder.mkdir(parents=True)
+    step = f'step {{ model_name: "{model}" model_version: -1 }}'
+    (folder / "config.pbtxt").write_text(f'platform: "ensemble"\nensemble_scheduling {{ {step} }}\n')
+
+
+async def test_a_fault_is_told_when_it_is_found_and_until_a_probe_passes(probe, triton, folders, clock):
+    ensemble_of(folders, "intent")
+    folders.faults.begin([EVERY], "Triton is being started")
+    await probe.ready()
+    assert folders.faults.read() == {}
+    await probe.look()
+    clock.advance(ASK_EVERY_S)
+    triton.answers["intent"] = DEAD
+    await probe.look()
+    with pytest.raises(SickModel) as sick:
+        await probe.look()
+    assert folders.faults.read() == dict.fromkeys(["intent", "voice"], sick.value.message)
+    triton.load_answer = "no weights"
+    with pytest.raises(Sick):
+        await probe.heal(sick.value)
+    assert folders.faults.of("intent") == sick.value.message
+    triton.load_answer = ""
+    await probe.heal(sick.value)
+    assert folders.faults.read() == {}
+
+
+async def test_an_ordered_restart_is_a_fault_of_the_whole_server(probe, folders):
+    await probe.ready()
+    folders.orders.give(STACK, Order(Deed.RESTART, "its load does not end"))
+    with pytest.raises(Ordered) as ordered:
+        await probe.look()
+    assert folders.faults.of("anything") == ordered.value.message

@@ -11,6 +11,7 @@ import httpx
 from conch.clients.edge import Client, Retries
 from conch.clients.loopback import loopback_client
 from conch.contracts.errors import ConchError
+from conch.rollout.folders import Folders
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
 from conch.stack.turns import turns
@@ -48,6 +49,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
                 "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
+                "CONCH_GATEWAY_FAULTS": str(Folders(site.folder.root).faults.path),
                 "CONCH_GATEWAY_CATALOGUES": str(site.folder.root / CATALOGUES),
                 "CONCH_GATEWAY_REDIS_ADDRESS": site.addresses["redis"]["redis"],
                 "CONCH_GATEWAY_EVENTS_ADDRESS": site.addresses.get("kafka", {}).get("kafka", ""),

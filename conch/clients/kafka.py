@@ -121,14 +121,19 @@ class _Sender:
         self._retired.set()
 
     def close(self, within_s: float) -> None:
-        self._producer.flush(within_s)
+        with contextlib.suppress(KafkaException):
+            self._producer.flush(within_s)
         self._producer.purge()
         self.retire()
         self._hearing.join()
 
     def _hear(self) -> None:
         while not self._retired.is_set() or len(self._producer):
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException:
+                # The broker does not know this producer any more. What waits is still told of, by those that follow.
+                self.is_worn = True
 
     def _delivered(
         self, loop: asyncio.AbstractEventLoop, outcome: Outcome, error: KafkaError | None, _: Message

@@ -28,13 +28,18 @@ NO_LINEAGES: Mapping[tuple[str, str], str] = {}
 """By model and version."""
 
 
+NOTHING_RESTS: Mapping[str, str] = {}
+"""Versions by model."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     name: str
     version: str
     """Empty where the stack serves no version of it."""
     state: str
-    """Triton's word (READY, LOADING, UNAVAILABLE…), UNLOADED or QUARANTINED; empty where it has no such model."""
+    """Triton's word (READY, LOADING, UNAVAILABLE…), UNLOADED, ON DEMAND or QUARANTINED; empty where it has no such
+    model."""
     weights: str
     """present, missing, or none where the model needs none from the cache."""
     alias: str = ""
@@ -67,6 +72,7 @@ def list_models(
             folders.records.all(),
             folders.quarantine.all(),
             _lineages(folders),
+            _resting(folders),
         )
     if as_json:
         for model in models:
@@ -86,19 +92,23 @@ def listed(
     records: Sequence[ModelRecord] = (),
     refused: Sequence[QuarantinedVersion] = (),
     lineages: Mapping[tuple[str, str], str] = NO_LINEAGES,
+    resting: Mapping[str, str] = NOTHING_RESTS,
 ) -> list[ListedModel]:
     """Served ones and those that only have weights, by name; `index` is Triton's repository index.
 
-    A version that is not loaded and could be stands there as UNLOADED, one that was refused as QUARANTINED.
+    A version that is not loaded and could be stands there as UNLOADED, one that a call would load as ON DEMAND, one
+    that was refused as QUARANTINED.
     """
     states = {
         (entry["name"], entry.get("version", "")): entry.get("state", "")
         for entry in index
-        if not is_candidate(entry["name"])
+        if not is_candidate(entry["name"]) and entry["name"] not in resting
     }
     if index:
         for record in records:
-            states |= {(record.model, str(n)): "UNLOADED" for n in record.known if n not in record.serving}
+            serving = () if record.model in resting else record.serving
+            states |= {(record.model, str(n)): "UNLOADED" for n in record.known if n not in serving}
+        states |= dict.fromkeys(resting.items(), "ON DEMAND")
     names = {name for name, _ in states}
     states |= {(model, ""): "" for model in manifest.models if model not in names}
     aliases = _aliases(records)
@@ -133,6 +143,12 @@ def _lineages(folders: Folders) -> dict[tuple[str, str], str]:
         for one in model.versions
         if one.lineage is not None
     }
+
+
+def _resting(folders: Folders) -> dict[str, str]:
+    """Models on demand that are not loaded, with the version that a call gets; ensembles have one."""
+    champions = {model.name: str(model.record.champion) for model in shown(folders) if model.record is not None}
+    return {model: champions.get(model, "1") for model, loaded in folders.on_demand.read().items() if not loaded}
 
 
 def _weights_of(model: str, manifest: Manifest, cache: WeightCache) -> str:

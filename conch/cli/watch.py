@@ -96,7 +96,8 @@ def _table(models: dict[str, ModelStatus], actions: deque[ModelAction]) -> Group
         others = ", ".join(f"{alias} {version}" for alias, version in one.aliases.items() if alias != "champion")
         on_disk = [str(version.number) for version in one.versions if version.number not in one.serving]
         refused = f"{one.refused[-1].version}: {one.refused[-1].reason}" if one.refused else ""
-        cells = (str(one.champion or "-"), ", ".join(map(str, one.serving)), ", ".join(on_disk), others, refused)
+        loaded = ", ".join(map(str, one.serving)) or ("on demand" if one.champion else "")
+        cells = (str(one.champion or "-"), loaded, ", ".join(on_disk), others, refused)
         table.add_row(escape(name), *(escape(cell) or "-" for cell in cells))
     lines = [Text(f"{one.at[11:19]} {one.model} {one.version or ''} {one.action} {_why(one)}") for one in actions]
     return Group(table, *lines)

@@ -1,7 +1,7 @@
 """How the models stand, for those who look: what is served, what could be, and what was refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conch.contracts.errors import NotFound
 from conch.rollout.folders import Folders
@@ -23,7 +23,7 @@ class ShownVersion:
 @dataclass(frozen=True, slots=True)
 class ShownModel:
     record: ModelRecord | None
-    """None of a model that never got further than the quarantine."""
+    """None of a model that never got further than the quarantine. Of one on demand that is not loaded none serves."""
     versions: Sequence[ShownVersion]
     refused: Sequence[QuarantinedVersion]
 
@@ -48,6 +48,8 @@ def shown_model(folders: Folders, name: str) -> ShownModel:
 
 def _shown(folders: Folders, name: str) -> ShownModel | None:
     record = folders.records.read(name) or _as_it_came(folders, name)
+    if record is not None and folders.on_demand.read().get(name) is False:
+        record = replace(record, serving=())
     refused = [one for one in folders.quarantine.all() if one.model == name]
     if record is None and not refused:
         return None

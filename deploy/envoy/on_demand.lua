@@ -59,12 +59,13 @@ end
 
 -- Its headers are on their way: whatever the loader says, the message follows, and Triton tells what it has against it.
 local function hold_stream(handle)
-  local models, head = handle:filterContext(), ""
+  local head = ""
   for chunk in handle:bodyChunks() do
     head = head .. chunk:getBytes(0, math.min(chunk:length(), HEAD_BYTES))
     local name = name_in(head)
-    if name ~= nil and models:get(name) then
-      refusal(handle, name)
+    if name ~= nil then
+      -- Asked for here: what was had before a chunk came holds no longer.
+      if handle:filterContext():get(name) then refusal(handle, name) end
       return
     end
     if #head >= HEAD_BYTES then return end

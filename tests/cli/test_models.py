@@ -56,6 +56,21 @@ def test_versions_have_their_alias_and_refused_ones_their_reason(cache):
     ]
 
 
+def test_a_model_that_a_call_would_load_is_on_demand(cache):
+    index = [
+        {"name": "intent", "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"},
+        {"name": "intent", "version": "2", "state": "UNAVAILABLE", "reason": "unloaded"},
+        {"name": "never", "state": ""},
+    ]
+    record = ModelRecord("intent", 2, (1, 2), (1, 2), (2,), (1,))
+
+    assert listed(Manifest(()), cache, index, [record], resting={"intent": "2", "never": "1"}) == [
+        ListedModel("intent", "1", "UNLOADED", "none"),
+        ListedModel("intent", "2", "ON DEMAND", "none", "champion"),
+        ListedModel("never", "1", "ON DEMAND", "none"),
+    ]
+
+
 def test_without_a_stack_the_weights_are_listed(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 

@@ -12,6 +12,7 @@ from conch.clients.inference import Arrays, CallOptions, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.clients.metadata import ModelMetadata
 from conch.contracts.errors import Unavailable
+from conch.contracts.on_demand import resting
 from conch.contracts.specs import DataType, ModelSpec, TensorSpec
 from gateway.health import GOOD, SERVICES, Health, ModelHealth, Verdict
 from gateway.observed import ObservedInference
@@ -100,6 +101,16 @@ async def test_a_fault_that_somebody_else_found_counts_from_then_on_until_it_is_
     faults.end([concerned])
     assert await whole.of_version("intent") == GOOD
     assert await whole.ready()
+
+
+async def test_a_model_on_demand_that_nobody_has_called_is_no_fault(
+    health: ModelHealth, models: InProcessInference
+) -> None:
+    def rests(inputs: Arrays, call: CallOptions) -> Arrays:
+        raise Unavailable(resting("intent"))
+
+    models.functions["intent"] = rests
+    assert await health.of_model("intent") == GOOD
 
 
 async def test_many_who_ask_share_one_probe(health: ModelHealth, models: InProcessInference) -> None:

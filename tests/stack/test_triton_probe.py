@@ -164,6 +164,14 @@ async def test_after_a_restart_the_other_models_are_served(triton, folders, capl
     assert caplog.messages == ["model broken cannot be loaded: no weights; the others are served"]
 
 
+async def test_a_model_on_demand_is_not_awaited(probe, triton, folders):
+    triton.models |= {"rare": {"state": ""}}
+    with pytest.raises(Hopeless, match="rare"):
+        await probe.ready()
+    folders.on_demand.write({"rare": False})
+    await probe.ready()
+
+
 async def test_an_unloaded_model_is_nobodys_mistake_and_an_ensemble_is_not_asked(probe, triton):
     triton.models |= {"old": {"state": "UNAVAILABLE", "reason": "unloaded"}, "voice": {"state": "READY"}}
     triton.configs["voice"] = config("voice", platform="ensemble")

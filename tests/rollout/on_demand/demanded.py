@@ -84,7 +84,7 @@ def write_live(root: Path) -> None:
     models = root / "live/models"
     write_model(models, "ordinary")
     write_model(models, "left", mib=64)
-    write_model(models, "right", mib=64)
+    write_model(models, "right", mib=64, more="import time; time.sleep(2)")
     write_model(models, "broken", more='raise RuntimeError("its weights are gone")')
     write_model(models, "first", tensors=("IN", "MID"))
     write_model(models, "second", tensors=("MID", "OUT"))

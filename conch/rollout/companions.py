@@ -5,6 +5,8 @@ either does not go live beside one that it does not fit: first an index that hol
 index of the new one alone.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from conch.rollout.checks import read_config
@@ -15,12 +17,28 @@ from conch.rollout.versions import is_candidate, model_name, version_number
 BUILT_WITH = "built_with"
 
 
-def check_companions(folders: Folders, model: str, version: int, config: Any) -> None:
-    """Of a version that is about to serve. Raises Mismatched, or RefusedVersion for a parameter that says nothing."""
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A version that goes live in the same step."""
+
+    version: int
+    config: Any
+
+
+NOBODY: Mapping[str, Companion] = {}
+
+
+def check_companions(
+    folders: Folders, model: str, version: int, config: Any, together: Mapping[str, Companion] = NOBODY
+) -> None:
+    """Of a version that is about to serve. Raises Mismatched, or RefusedVersion for a parameter that says nothing.
+
+    `together` is by model, what goes live with it.
+    """
     wanted = built_with(config)
     if wanted is not None:
         other, versions = wanted
-        champion = _champion(folders, other)
+        champion = together[other].version if other in together else _champion(folders, other)
         if champion not in versions:
             is_there = "is not served" if champion is None else f"serves version {champion}"
             raise Mismatched(f"it is built with {_told(other, versions)}, and {other} {is_there}")
@@ -28,7 +46,7 @@ def check_companions(folders: Folders, model: str, version: int, config: Any) ->
         dependent = path.parent.name
         if dependent == model or is_candidate(dependent):
             continue
-        needed = built_with(read_config(path))
+        needed = built_with(together[dependent].config if dependent in together else read_config(path))
         if needed is not None and needed[0] == model and version not in needed[1]:
             raise Mismatched(
                 f"{dependent} is built with {_told(*needed)} and would not fit version {version}: "

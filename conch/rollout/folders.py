@@ -14,6 +14,8 @@ rollout/heartbeat             written every second by the process that watches t
 rollout/journal.jsonl         what was done
 rollout/pending.json          the publishing that has begun and not ended
 rollout/records/<model>.json  versions, champion
+rollout/together.json         records that several models got in one step, until each stands in its file
+rollout/pinned/               configs of ensembles that are held to the versions of before
 rollout/configs/<model>/<n>/  each version's config.pbtxt and configs/, as they came
 rollout/quarantine/           refused versions
 rollout/uploads/              versions that are being received
@@ -22,6 +24,7 @@ rollout/config_name           which of configs/ the server prefers
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +46,8 @@ PROBES = "probes.json"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    model: str
-    version: int
+    versions: Mapping[str, int]
+    """By model; several where they go live in one step."""
 
 
 class Folders:
@@ -96,7 +99,7 @@ class Folders:
         shutil.rmtree(self.staging, ignore_errors=True)
 
     def begin(self, pending: Pending) -> None:
-        write_json(self._pending, {"model": pending.model, "version": pending.version})
+        write_json(self._pending, {"versions": dict(pending.versions)})
 
     def end(self) -> None:
         self.clear_staging()
@@ -104,8 +107,9 @@ class Folders:
 
     def pending(self) -> Pending | None:
         try:
-            return Pending(**json.loads(self._pending.read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            document = json.loads(self._pending.read_text(encoding="utf-8"))
+            return Pending({str(model): int(version) for model, version in document["versions"].items()})
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     @property

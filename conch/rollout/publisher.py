@@ -7,20 +7,24 @@ Until the record is written the old version is what there is; whatever ends a st
 
 import contextlib
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
 from conch.rollout.adoption import adopt
+from conch.rollout.blocking import off_the_loop
 from conch.rollout.bytecode import write_bytecode
 from conch.rollout.checks import check, read_config
-from conch.rollout.companions import check_companions, check_unused
+from conch.rollout.companions import Companion, check_companions, check_unused
 from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders, Pending
 from conch.rollout.journal import now
 from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.lock import holding
+from conch.rollout.pinned import Pinned
 from conch.rollout.policy import Policy
 from conch.rollout.probes import probes_of
 from conch.rollout.quarantine import QuarantinedVersion
@@ -55,6 +59,24 @@ class Publication:
     """Raises Overtaken where another one is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A version on its way, alone or with those of other models."""
+
+    model: str
+    version: int
+    source: Source
+    record: ModelRecord | None
+    """Of before."""
+    note: str
+    mark: str
+    """Of its files as they came."""
+
+    @property
+    def before(self) -> int | None:
+        return self.record.champion if self.record else None
+
+
 class Publisher:
     def __init__(
         self,
@@ -69,6 +91,7 @@ class Publisher:
         self._deadlines = deadlines
         self._reached = reached
         self._trying_out = TryingOut(folders, server, deadlines, reached)
+        self._pinned = Pinned(folders, server, deadlines, reached)
 
     async def recover(self) -> None:
         """Finish or clean what a publisher that is gone has left."""
@@ -77,25 +100,29 @@ class Publisher:
 
     async def publish(self, wanted: Publication) -> ModelRecord:
         """Raises RefusedVersion, Quarantined or Busy; the champion has not stopped answering then."""
-        model, policy = model_name(wanted.model), Policy.read(self._folders.root)
+        [record] = await self.publish_together([wanted])
+        return record
+
+    async def publish_together(self, wanted: Sequence[Publication]) -> list[ModelRecord]:
+        """Of several models, as an embedding and its index: all of them go live, or none, whoever ends where.
+
+        Callers of an ensemble of theirs get all the old ones, then all the new ones.
+        """
+        policy = Policy.read(self._folders.root)
+        models = [model_name(one.model) for one in wanted]
+        if len(set(models)) < len(models):
+            raise InvalidRequest(f"{', '.join(models)} name a model twice: one version of each goes live")
         with holding(self._folders.lock):
             await self._recover()
-            source = Source.read(wanted.path)
-            source = source if wanted.config is None else replace(source, config=wanted.config)
-            record = await adopt(self._folders, self._server, model, self._reached)
-            _check_expected(model, record, wanted.expected_champion)
-            version = _number(wanted, source, record)
-            mark = source.fingerprint
-            self._refuse_again(wanted, mark)
-            self._folders.begin(Pending(model, version))
+            members = [await self._member(one) for one in wanted]
+            self._folders.begin(Pending({one.model: one.version for one in members}))
             try:
-                return await self._take_in(wanted, source, record, version, policy)
-            except RefusedVersion as refused:
-                self._put_in_quarantine(model, version, mark, refused)
+                return await self._take_in(members, policy)
+            except RefusedVersion:
                 await self._undo()
                 raise
             except (ConchError, OSError) as error:
-                raise await self._given_up(model, version, error) from error
+                raise await self._given_up({one.model: one.version for one in members}, error) from error
 
     async def roll_back(
         self, model: str, version: int | None = None, *, expected_champion: int | None = None
@@ -109,11 +136,11 @@ class Publisher:
             if target == record.champion:
                 raise InvalidRequest(f"version {target} of model {model} is the champion already")
             check_companions(self._folders, model, target, read_config(self._folders.configs(model, target) / CONFIG))
-            self._folders.begin(Pending(model, target))
+            self._folders.begin(Pending({model: target}))
             try:
                 return await self._return_to(record, target)
             except (ConchError, OSError) as error:
-                raise await self._given_up(model, target, error) from error
+                raise await self._given_up({model: target}, error) from error
 
     async def set_alias(
         self, model: str, alias: str, version: int | None, *, expected_generation: int | None = None
@@ -140,7 +167,7 @@ class Publisher:
             if not versions:
                 raise NotFound(f"model {model} is not there")
             # What has no record has never been there: from here on recovery ends it, now or after a crash.
-            self._folders.begin(Pending(model, max(versions)))
+            self._folders.begin(Pending({model: max(versions)}))
             self._folders.records.forget(model)
             self._reached("forgotten")
             await recover(self._folders, self._server, self._deadlines, self._reached)
@@ -152,32 +179,83 @@ class Publisher:
             raise NotFound(f"nothing was ever published of model {model}")
         return record
 
-    async def _take_in(
-        self, wanted: Publication, source: Source, record: ModelRecord | None, version: int, policy: Policy
-    ) -> ModelRecord:
-        folders, model = self._folders, wanted.model
-        own = folders.configs(model, record.champion) if record else None
-        staged = stage(folders, source, model, version, own, policy)
-        self._reached("staged")
-        check(staged, folders.version(model, record.champion) if record else None, own)
-        check_companions(folders, model, version, read_config(staged.own / CONFIG))
-        self._reached("checked")
-        evidence = await self._trying_out.try_out(model, version, staged.data, staged.own)
-        self._place(staged)
-        self._reached("placed")
-        promoted = kept(folders, record.promoted(version), policy) if record else _first(model, version)
-        await self._serve(promoted)
-        await self._probe(model, version)
-        written = folders.records.write(promoted)
+    async def _member(self, wanted: Publication) -> Member:
+        source = Source.read(wanted.path)
+        source = source if wanted.config is None else replace(source, config=wanted.config)
+        record = await adopt(self._folders, self._server, wanted.model, self._reached)
+        _check_expected(wanted.model, record, wanted.expected_champion)
+        mark = await off_the_loop(lambda: source.fingerprint)
+        self._refuse_again(wanted, mark)
+        return Member(wanted.model, _number(wanted, source, record), source, record, wanted.note, mark)
+
+    async def _take_in(self, members: Sequence[Member], policy: Policy) -> list[ModelRecord]:
+        folders, several = self._folders, len(members) > 1
+        together = {one.model: Companion(one.version, self._config(one)) for one in members} if several else {}
+        evidence = []
+        for one in members:
+            with self._blaming(one):
+                evidence.append(await self._prepare(one, policy, together))
+        promoted = [
+            kept(folders, one.record.promoted(one.version), policy) if one.record else _first(one.model, one.version)
+            for one in members
+        ]
+        if several:
+            await self._pinned.hold({one.model: one.record.champion for one in members if one.record})
+        for one, record in zip(members, promoted, strict=True):
+            with self._blaming(one):
+                await self._serve(record)
+                await self._probe(one.model, one.version)
+        written = folders.records.write_together(promoted) if several else [folders.records.write(promoted[0])]
         self._reached("recorded")
-        before = record.champion if record else None
-        signed_by = {"signed_by": staged.signed_by} if staged.signed_by else {}
-        folders.journal.append(
-            "promoted", model, version, before=before, note=wanted.note, **asdict(evidence), **signed_by
-        )
+        for one, found in zip(members, evidence, strict=True):
+            others = sorted(together.keys() - {one.model})
+            beside = {**found, "together": others} if several else found
+            folders.journal.append("promoted", one.model, one.version, before=one.before, note=one.note, **beside)
         self._reached("journaled")
+        if several:
+            await self._settle()
         folders.end()
         return written
+
+    async def _prepare(self, one: Member, policy: Policy, together: Mapping[str, Companion]) -> Mapping[str, object]:
+        """Until it lies where Triton does not look yet; the evidence that it works."""
+        folders = self._folders
+        champion = folders.version(one.model, one.record.champion) if one.record else None
+        own = folders.configs(one.model, one.record.champion) if one.record else None
+        staged = await off_the_loop(stage, folders, one.source, one.model, one.version, own, policy)
+        self._reached("staged")
+        await off_the_loop(check, staged, champion, own)
+        check_companions(folders, one.model, one.version, read_config(staged.own / CONFIG), together)
+        self._reached("checked")
+        evidence = await self._trying_out.try_out(one.model, one.version, staged.data, staged.own)
+        await off_the_loop(self._place, staged)
+        self._reached("placed")
+        return {**asdict(evidence), **({"signed_by": staged.signed_by} if staged.signed_by else {})}
+
+    def _config(self, one: Member) -> Any:
+        """What it is going to be served by."""
+        own = one.source.config or (self._folders.configs(one.model, one.before) if one.before else None)
+        if own is None:
+            raise InvalidRequest(f"{one.model} brings no config.pbtxt, and there is no version before it")
+        return read_config(own / CONFIG)
+
+    async def _settle(self) -> None:
+        """They are live: what fails here does not take them back, and whoever comes next does it."""
+        try:
+            await self._pinned.release()
+            self._reached("released")
+            self._folders.records.settle()
+            self._reached("settled")
+        except (ConchError, OSError) as error:
+            logger.warning("an ensemble is held to the versions of before for now: %s", error)
+
+    @contextlib.contextmanager
+    def _blaming(self, one: Member) -> Iterator[None]:
+        try:
+            yield
+        except RefusedVersion as refused:
+            self._put_in_quarantine(one.model, one.version, one.mark, refused)
+            raise
 
     async def _return_to(self, record: ModelRecord, target: int) -> ModelRecord:
         folders, model = self._folders, record.model
@@ -233,15 +311,17 @@ class Publisher:
     async def _recover(self) -> None:
         pending = self._folders.pending()
         if await recover(self._folders, self._server, self._deadlines, self._reached) and pending is not None:
-            record = self._folders.records.read(pending.model)
-            finished = record is not None and pending.version in record.known
-            self._folders.journal.append("recovered", pending.model, pending.version, finished=finished)
+            for model, version in pending.versions.items():
+                record = self._folders.records.read(model)
+                finished = record is not None and version in record.known
+                self._folders.journal.append("recovered", model, version, finished=finished)
 
-    async def _given_up(self, model: str, version: int, error: ConchError | OSError) -> ConchError:
+    async def _given_up(self, versions: Mapping[str, int], error: ConchError | OSError) -> ConchError:
         """What it is called; no fault of the version's. A disk that is full may not even take the journal's line."""
         failed = error if isinstance(error, ConchError) else Unavailable(f"the disk does not do its part: {error}")
         with contextlib.suppress(OSError):
-            self._folders.journal.append("failed", model, version, reason=failed.message)
+            for model, version in versions.items():
+                self._folders.journal.append("failed", model, version, reason=failed.message)
         await self._undo()
         return failed
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from conch.contracts.errors import Internal, InvalidRequest, NotFound, Unavailable
 from conch.rollout.durable import sync_folder, write_json
@@ -77,19 +78,22 @@ class ModelRecord:
 
 
 class Records:
-    """One file a model, replaced whole."""
+    """One file a model, replaced whole; what several models get in one step stands in one file for all, at first."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._together = root.with_name("together.json")
 
     def read(self, model: str) -> ModelRecord | None:
-        return _read(self._root / f"{model}.json")
+        own = _read(self._root / f"{model}.json")
+        return next((one for one in self._unsettled() if one.model == model and _is_newer(one, own)), own)
 
     def all(self) -> list[ModelRecord]:
-        return [record for path in sorted(self._root.glob("*.json")) if (record := _read(path)) is not None]
+        models = {path.stem for path in self._root.glob("*.json")} | {one.model for one in self._unsettled()}
+        return [record for model in sorted(models) if (record := self.read(model)) is not None]
 
     def forget(self, model: str) -> None:
-        fenced()
+        self.settle()
         path = self._root / f"{model}.json"
         if path.is_file():
             path.unlink()
@@ -97,24 +101,59 @@ class Records:
 
     def write(self, record: ModelRecord) -> ModelRecord:
         """Compare and set: raises Unavailable where another than the one `record` was made from is there."""
+        self.settle()
+        written = self._following(record)
+        write_json(self._root / f"{record.model}.json", asdict(written))
+        return written
+
+    def write_together(self, records: Sequence[ModelRecord]) -> list[ModelRecord]:
+        """As `write`, all or none: whoever reads sees every one of them, or none, from one moment to the next."""
+        self.settle()
+        written = [self._following(one) for one in records]
+        write_json(self._together, [asdict(one) for one in written])
+        return written
+
+    def settle(self) -> None:
+        """Each into its own file; they count already. Safe to be ended at any step, and to repeat."""
         fenced()
+        for one in self._unsettled():
+            if _is_newer(one, _read(self._root / f"{one.model}.json")):
+                write_json(self._root / f"{one.model}.json", asdict(one))
+        if self._together.is_file():
+            self._together.unlink()
+            sync_folder(self._together.parent)
+
+    def _following(self, record: ModelRecord) -> ModelRecord:
         found = self.read(record.model)
         if (found.generation if found else 0) != record.generation:
             raise Unavailable(
                 f"model {record.model} is at generation {found.generation if found else 0}, "
                 f"this change was made from {record.generation}"
             )
-        written = replace(record, generation=record.generation + 1)
-        write_json(self._root / f"{record.model}.json", asdict(written))
-        return written
+        return replace(record, generation=record.generation + 1)
+
+    def _unsettled(self) -> list[ModelRecord]:
+        try:
+            return [_decoded(one) for one in json.loads(self._together.read_text(encoding="utf-8"))]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Internal(f"{self._together} cannot be read: {error!r}") from error
+
+
+def _is_newer(one: ModelRecord, other: ModelRecord | None) -> bool:
+    return other is None or one.generation > other.generation
 
 
 def _read(path: Path) -> ModelRecord | None:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
-        return ModelRecord(**{**document, **lists})
+        return _decoded(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise Internal(f"{path} cannot be read: {error!r}") from error
+
+
+def _decoded(document: Any) -> ModelRecord:
+    lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
+    return ModelRecord(**{**document, **lists})

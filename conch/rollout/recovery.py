@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from conch.contracts.errors import ConchError
-from conch.rollout.folders import Folders, Pending
+from conch.rollout.folders import Folders
 from conch.rollout.live_config import live_config, read_live_config, write_live_config
+from conch.rollout.pinned import Pinned
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
 from conch.rollout.steps import Reached, unheard
@@ -25,13 +26,16 @@ async def recover(folders: Folders, server: ModelServer, deadlines: Deadlines, r
     candidates, pending = folders.candidates(), folders.pending()
     if candidates:
         await _remove(folders, server, candidates, deadlines, reached)
-    if pending is not None:
-        record = folders.records.read(pending.model)
+    for model, version in pending.versions.items() if pending is not None else ():
+        record = folders.records.read(model)
         if record is None:
-            await _forget_model(folders, server, pending, deadlines, reached)
+            await _forget_model(folders, server, model, version, deadlines, reached)
         else:
             await _converge(folders, server, record, deadlines, reached)
-            forget_version(folders, record, pending.version, reached)
+            forget_version(folders, record, version, reached)
+    if pending is not None:
+        await Pinned(folders, server, deadlines, reached).release()
+        folders.records.settle()
     folders.end()
     found = pending is not None or bool(candidates)
     if found:
@@ -72,14 +76,14 @@ async def _converge(
 
 
 async def _forget_model(
-    folders: Folders, server: ModelServer, pending: Pending, deadlines: Deadlines, reached: Reached
+    folders: Folders, server: ModelServer, model: str, version: int, deadlines: Deadlines, reached: Reached
 ) -> None:
-    if pending.model in await server.ready():
-        await server.unload(pending.model, deadlines.unload_s)
+    if model in await server.ready():
+        await server.unload(model, deadlines.unload_s)
         reached("model unloaded")
-    folders.remove(folders.live_models / pending.model)
+    folders.remove(folders.live_models / model)
     reached("model removed")
-    shutil.rmtree(folders.configs(pending.model, pending.version).parent, ignore_errors=True)
+    shutil.rmtree(folders.configs(model, version).parent, ignore_errors=True)
     reached("its configs removed")
 
 

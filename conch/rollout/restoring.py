@@ -13,6 +13,7 @@ from conch.rollout.durable import remove_folder
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.live_config import keep_configs, live_config, write_live_config
 from conch.rollout.manifest import FileManifest
+from conch.rollout.pinned import forget_pinned
 from conch.rollout.record import ModelRecord
 from conch.rollout.refusals import RefusedVersion
 from conch.rollout.versions import version_folders
@@ -94,12 +95,14 @@ def forget_unfinished(folders: Folders) -> None:
     pending = folders.pending()
     if pending is None:
         return
-    record = folders.records.read(pending.model)
-    if record is None or pending.version not in record.known:
-        shutil.rmtree(folders.configs(pending.model, pending.version), ignore_errors=True)
-    folders.journal.append(
-        "recovered", pending.model, pending.version, finished=record is not None and pending.version in record.known
-    )
+    for model, version in pending.versions.items():
+        record = folders.records.read(model)
+        finished = record is not None and version in record.known
+        if not finished:
+            shutil.rmtree(folders.configs(model, version), ignore_errors=True)
+        folders.journal.append("recovered", model, version, finished=finished)
+    forget_pinned(folders.rollout)
+    folders.records.settle()
     folders.end()
 
 

@@ -25,9 +25,15 @@ class MemoryTriton(ModelServer):
         self.served: dict[str, list[int]] = {}
         self.away = False
         self.hanging: set[str] = set()
+        self.ensembles: dict[str, dict[str, int]] = {}
 
     async def load(self, model: str, deadline_s: float) -> None:
         self._answer()
+        ensemble = self._folders.root / "live/ensembles" / model / "config.pbtxt"
+        if ensemble.is_file():
+            steps = parse_config(ensemble.read_text()).ensemble_scheduling.step
+            self.ensembles[model] = {step.model_name: step.model_version for step in steps}
+            return
         folder = self._folders.live_models / model
         policy = parse_config((folder / "config.pbtxt").read_text()).version_policy
         wanted = list(policy.specific.versions) or [max(self._folders.live_versions(model))]
@@ -56,6 +62,15 @@ class MemoryTriton(ModelServer):
             raise RefusedVersion(f"version {version} is not at ready state")
         if self._behaviour(model, version) == "answer":
             raise RefusedVersion("output intent is wrong")
+
+    def through(self, ensemble: str) -> list[int]:
+        """The version of each step that answers a caller of the ensemble."""
+        versions = []
+        for model, version in self.ensembles[ensemble].items():
+            chosen = max(self.served[model]) if version == -1 else version
+            assert chosen in self.served[model]
+            versions.append(chosen)
+        return versions
 
     def restart(self) -> None:
         """All that is in the folder is loaded, as by --load-model=*."""

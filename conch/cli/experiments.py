@@ -37,18 +37,25 @@ def report(
     effect: Annotated[
         float, typer.Option("--effect", min=0.001, help="Size of differences to look for, as a share of the control's.")
     ] = 0.1,
+    by_segment: Annotated[
+        bool, typer.Option("--by-segment", help="New and returning users apart, each by its own control.")
+    ] = False,
     events: Events = "",
     state: State = None,
-    json: Annotated[bool, typer.Option("--json", help="One object a variant.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One object a variant, or a variant of a segment.")] = False,
 ) -> None:
-    """Print CTR, conversion, revenue, session time and bounce by variant, with intervals that hold at every look."""
+    """Print CTR, conversion, revenue, session time and bounce by variant, with intervals that hold at every look.
+
+    `holdout` is a variant of its own: who sees what the control sees, and is outside of the experiment.
+    """
     from conch.recommendation.outcomes import report as report_of
+    from conch.recommendation.outcomes import report_by_segment
     from conch.recommendation.scenarios import Scenarios
 
     with reporting_errors(), needing_a_stack():
         found = list(_of_file(file)) if file is not None else list(_of_log(events, state))
         name = control or Scenarios.read().experiment.control
-        variants = report_of(found, name, effect)
+        variants = (report_by_segment if by_segment else report_of)(found, name, effect)
     if json:
         for variant in variants:
             print_json(asdict(variant))
@@ -97,10 +104,14 @@ def _of_log(events: str, state: Path | None) -> Iterator["AnyEvent"]:
 
 
 def _table(variants: list["VariantReport"]) -> Table:
-    table = Table("variant", "users", "metric", "value", "difference", "from", "to", "p", box=None, pad_edge=False)
+    by_segment = any(variant.segment for variant in variants)
+    first = ["segment"] if by_segment else []
+    names = [*first, "variant", "users", "metric", "value", "difference", "from", "to", "p"]
+    table = Table(*names, box=None, pad_edge=False)
     for variant in variants:
         for name, metric in variant.metrics.items():
-            row = [variant.variant, f"{variant.users:,}", name, f"{metric.value:.4g}"]
+            row = [variant.segment] if by_segment else []
+            row += [variant.variant, f"{variant.users:,}", name, f"{metric.value:.4g}"]
             if (one := metric.difference) is not None:
                 row += [f"{one.value:+.4g}", f"{one.low:+.4g}", f"{one.high:+.4g}", f"{one.p:.2g}"]
             table.add_row(*row)

@@ -5,11 +5,16 @@ metric is a ratio of sums over a variant's users, R = ΣY / ΣX. Users are indep
 variance of R is that of the residuals (Y - R X) over users (delta method).
 
 The interval of a difference D of two ratios with variance V is that of a sequential test whose alternatives are normal
-with deviation t (mSPRT): it may be looked at after every event, and covers the truth at all looks together with
-probability 1 - a:
+with deviation t (mSPRT; Johari, Koomen, Pekelis, Walsh: Always Valid Inference, Operations Research 70, 2022): it may
+be looked at after every event, and covers the truth at all looks together with probability 1 - a. The mixture's
+likelihood ratio is L = √(V / (V + t²)) · exp(t² D² / (2 V (V + t²))), and by Ville's inequality it is seldom, with
+probability a, ever above 1/a where there is no difference:
 
-    D ± √( V (V + t²) / t² · (2 ln(1/a) + ln((V + t²) / V)) )
-    p = min(1, √((V + t²) / V) · exp(-t² D² / (2 V (V + t²))))
+    D ± √( V (V + t²) / t² · (2 ln(1/a) + ln((V + t²) / V)) )    where L = 1/a
+    p = min(1, 1/L)                                              of this look; the least of all looks holds too
+
+That holds exactly where V is known. Here it is estimated, and t follows the control's ratio: LEAST_USERS keeps away
+from the looks at which that matters.
 """
 
 import math
@@ -21,6 +26,11 @@ from conch.contracts.events import AnyEvent, Cancel, Click, Impression, Order, R
 ALPHA = 0.05
 EFFECT = 0.1
 """t, as a share of the control's ratio: the size of differences that the test is best at."""
+
+NEW, RETURNING = SEGMENTS = "new", "returning"
+
+RETURNING_MS = 30 * 60_000
+"""Who did something in the log so long before the first exposure has been there before."""
 
 LEAST_USERS = 30
 """Of each variant: of fewer the normal law says nothing, and no data decides nothing."""
@@ -38,7 +48,8 @@ class _Session:
 @dataclass
 class _User:
     variant: str
-    exposed_ms: int
+    segment: str
+    """As of the first exposure, for good."""
     impressions: int = 0
     clicks: int = 0
     sessions: dict[str, _Session] = field(default_factory=dict)
@@ -84,6 +95,8 @@ class Metric:
 @dataclass(frozen=True, slots=True)
 class VariantReport:
     variant: str
+    segment: str
+    """One of SEGMENTS; empty: everybody."""
     users: int
     sessions: int
     metrics: Mapping[str, Metric]
@@ -93,8 +106,24 @@ def report(
     events: Iterable[AnyEvent], control: str, effect: float = EFFECT, alpha: float = ALPHA
 ) -> list[VariantReport]:
     """By variant, the control first. Events that come twice count once."""
+    return _report(list(_users(events)), "", control, effect, alpha)
+
+
+def report_by_segment(
+    events: Iterable[AnyEvent], control: str, effect: float = EFFECT, alpha: float = ALPHA
+) -> list[VariantReport]:
+    """As `report`, of each of SEGMENTS with its own control."""
+    users = list(_users(events))
+    return [
+        one
+        for segment in SEGMENTS
+        for one in _report([user for user in users if user.segment == segment], segment, control, effect, alpha)
+    ]
+
+
+def _report(exposed: Sequence[_User], segment: str, control: str, effect: float, alpha: float) -> list[VariantReport]:
     by_variant: dict[str, list[_User]] = {}
-    for user in _users(events):
+    for user in exposed:
         by_variant.setdefault(user.variant, []).append(user)
     names = sorted(by_variant, key=lambda name: (name != control, name))
     base = _ratios(by_variant.get(control, []))
@@ -108,22 +137,24 @@ def report(
             )
             for metric, ratio in _ratios(users).items()
         }
-        reports.append(VariantReport(name, len(users), sum(len(user.sessions) for user in users), metrics))
+        reports.append(VariantReport(name, segment, len(users), sum(len(user.sessions) for user in users), metrics))
     return reports
 
 
 def _users(events: Iterable[AnyEvent]) -> Iterable[_User]:
     unique = {event.id: event for event in events if event.user}
     users: dict[str, _User] = {}
+    began_ms: dict[str, int] = {}
     # An exposure comes before what came of it, though both were sent without a time and have the same one.
     for event in sorted(
         unique.values(), key=lambda event: (event.time_ms, not isinstance(event, Impression), event.id)
     ):
         key = f"{event.catalogue}:{event.user}"
+        began = began_ms.setdefault(key, event.time_ms)
         if key not in users:
             if not isinstance(event, Impression) or not event.variant:
                 continue
-            users[key] = _User(event.variant, event.time_ms)
+            users[key] = _User(event.variant, RETURNING if event.time_ms - began >= RETURNING_MS else NEW)
         _count(users[key], event)
     return users.values()
 

@@ -3,13 +3,14 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from conch.cli.main import app
 from conch.clients.events import Record
 from conch.clients.kafka import KafkaEventLog
-from conch.contracts.events import EVENTS, FORGOTTEN, Click, Forgotten, Impression, encode
+from conch.contracts.events import EVENTS, FORGOTTEN, Click, Forgotten, Impression, View, encode
 from tests.kafka_broker import running_kafka
 
 LIST = "0b6f6f0e-8f0e-4f57-9d0a-63f1f6d2c9aa"
@@ -40,6 +41,19 @@ def test_a_file_becomes_a_row_a_variant(tmp_path):
     assert (control["variant"], control["users"], control["metrics"]["ctr"]["value"]) == ("control", 1, 1.0)
     assert (treatment["variant"], treatment["users"]) == ("treatment", 1)
     assert "revenue_per_session" in reported(str(file)).stdout
+
+
+def test_segments_are_told_apart_when_asked_for(tmp_path):
+    file = tmp_path / "events.jsonl"
+    before = View(id="ffffffff-8f0e-4f57-9d0a-63f1f6d2c9aa", catalogue="default", user="bo", time_ms=1, category="c")
+    late = [msgspec.structs.replace(event, time_ms=event.time_ms + 10_000_000) for event in events()]
+    file.write_bytes(b"\n".join(map(encode, [before, *late])))
+    rows = list(map(json.loads, reported(str(file), "--by-segment", "--json").stdout.splitlines()))
+    assert [(row["segment"], row["variant"]) for row in rows] == [("new", "control"), ("returning", "treatment")]
+    told = reported(str(file), "--by-segment").stdout
+    assert told.startswith("segment")
+    assert "returning" in told
+    assert not reported(str(file)).stdout.startswith("segment")
 
 
 def test_a_line_that_is_no_event_is_named(tmp_path):

@@ -1,14 +1,18 @@
 """An experiment's report: by hand, and over many made-up experiments."""
 
+import math
 import random
 import uuid
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from conch.contracts.events import AnyEvent, Click, Impression, event_of
-from conch.recommendation.outcomes import LEAST_USERS, report
+from conch.contracts.experiments import HOLDOUT
+from conch.recommendation import outcomes
+from conch.recommendation.outcomes import LEAST_USERS, report, report_by_segment
 
 LIST = "0b6f6f0e-8f0e-4f57-9d0a-63f1f6d2c9aa"
 
@@ -95,19 +99,76 @@ def test_a_real_difference_is_found_with_an_interval_that_holds_it() -> None:
     assert 0 < difference.low < 0.1 < difference.high
 
 
-def test_without_a_difference_looking_again_and_again_finds_none_but_seldom() -> None:
-    found = 0
-    for seed in range(20):
-        events = made_up(seed, 240, {"control": 0.3, "treatment": 0.3})
-        for upto in range(80, 241, 80):
-            seen = {f"u{number}" for number in range(upto)}
-            _, treatment = report([one for one in events if one.user in seen], "control")
-            difference = treatment.metrics["ctr"].difference
-            assert difference is not None
-            if difference.p < 0.05:
-                found += 1
-                break
-    assert found <= 2
+PEEKS = 25
+EXPERIMENTS = 200
+
+
+def peeked(seed: int, lift: float) -> list[tuple[float, float]]:
+    """p of every look at one experiment, and what a test for one look alone would say."""
+    chance = np.random.default_rng(seed)
+    own = chance.normal(0.3, 0.1, (2, 40 * PEEKS)).clip(0, 1) + np.array([[0.0], [lift]])
+    clicks = chance.binomial(10, own.clip(0, 1))
+    looks = []
+    for upto in range(40, 40 * PEEKS + 1, 40):
+        control, treatment = (
+            outcomes.Ratio(row.mean() / 10, float(row.var(ddof=1)) / upto / 100) for row in clicks[:, :upto]
+        )
+        difference = outcomes._difference(treatment, control, outcomes.EFFECT, outcomes.ALPHA)
+        assert difference is not None
+        z = difference.value / math.sqrt(control.variance + treatment.variance)
+        looks.append((difference.p, math.erfc(abs(z) / math.sqrt(2))))
+    return looks
+
+
+def test_without_a_difference_looking_again_and_again_finds_one_no_more_often_than_it_may() -> None:
+    """Of 200 experiments that are looked at 25 times, at most 5 % and two deviations; one-look tests find many."""
+    found = [
+        [min(look) < outcomes.ALPHA for look in zip(*peeked(seed, 0.0), strict=True)] for seed in range(EXPERIMENTS)
+    ]
+    always_valid, one_look = (sum(column) for column in zip(*found, strict=True))
+    assert always_valid <= EXPERIMENTS * 0.05 + 2 * math.sqrt(EXPERIMENTS * 0.05 * 0.95)
+    assert one_look > 2 * EXPERIMENTS * 0.05
+
+
+def test_with_a_difference_looking_again_and_again_finds_it() -> None:
+    found = sum(min(p for p, _ in peeked(seed, 0.03)) < outcomes.ALPHA for seed in range(50))
+    assert found > 40
+
+
+def test_p_and_the_interval_say_the_same() -> None:
+    for value in (0.001, 0.01, 0.02, 0.03, 0.05):
+        ratio, control = outcomes.Ratio(0.3 + value, 5e-5), outcomes.Ratio(0.3, 5e-5)
+        difference = outcomes._difference(ratio, control, outcomes.EFFECT, outcomes.ALPHA)
+        assert difference is not None
+        assert (difference.p < outcomes.ALPHA) == (difference.low > 0)
+
+
+def test_who_is_held_out_is_a_variant_of_its_own() -> None:
+    events = made_up(3, 300, {"control": 0.3, "treatment": 0.3, HOLDOUT: 0.3})
+    found = report(events, "control")
+    assert [(one.variant, one.users) for one in found] == [("control", 100), (HOLDOUT, 100), ("treatment", 100)]
+    assert all(one.metrics["ctr"].difference is not None for one in found[1:])
+
+
+def test_segments_are_those_of_the_first_exposure_and_have_controls_of_their_own() -> None:
+    late = 2 * outcomes.RETURNING_MS
+    events = [
+        event("view", "ana", 1),
+        event("impression", "ana", late, variant="control"),
+        event("click", "ana", late + 1),
+        event("impression", "bo", 1, variant="control"),
+        event("impression", "bo", late, variant="control"),
+        event("view", "cy", late - outcomes.RETURNING_MS + 1),
+        event("impression", "cy", late, variant="treatment"),
+    ]
+    found = report_by_segment(events, "control")
+    assert [(one.segment, one.variant, one.users, one.metrics["ctr"].value) for one in found] == [
+        ("new", "control", 1, 0.0),
+        ("new", "treatment", 1, 0.0),
+        ("returning", "control", 1, 1.0),
+    ]
+    assert sum(one.users for one in found) == sum(one.users for one in report(events, "control"))
+    assert {one.segment for one in report(events, "control")} == {""}
 
 
 @pytest.mark.parametrize("users", [2, 2 * LEAST_USERS - 2])

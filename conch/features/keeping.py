@@ -17,7 +17,8 @@ from conch.contracts.identifiers import uuids_of
 from conch.contracts.provenance import NO_REASON
 from conch.features.promo_book import PromoBookWriter
 from conch.features.rebuilding import Rebuilding
-from conch.features.reconciling import Reconciler
+from conch.features.reconciling import Reconciler, Repacked
+from conch.features.rounds import Rounds
 from conch.features.snapshots import SnapshotWriter
 from conch.features.wares import Wares, columns_of
 from conch.stores.catalogue_folder import CatalogueFolder, Leased
@@ -57,6 +58,7 @@ class Keeper:
         self._hot, self._durable = hot, durable
         self._beat, self._clock = beat, clock
         self._reconciler = Reconciler(folder, hot, now_ms)
+        self._rounds = Rounds(folder, hot, self._reconciler, clock)
         self._rebuilding = Rebuilding(folder, hot, durable, rollups, lambda _: beat(), now_ms)
         self._snapshots = SnapshotWriter(folder, hot, durable, rollups, now_ms)
         self._promos = PromoBookWriter(folder, hot, clock, now_ms)
@@ -72,9 +74,7 @@ class Keeper:
         except Unavailable as error:
             self._lose(error)
             return
-        self._changed += done.written + done.gone
-        self._offers |= done.offers
-        self._promos.heard(done.promos)
+        self._take(done)
 
     def promos(self, keys: Sequence[str]) -> None:
         """They are changed and packed."""
@@ -89,6 +89,16 @@ class Keeper:
             self._restore()
         if self._is_due(now):
             self._publish()
+        if not self._away:
+            try:
+                self._take(self._rounds.step())
+            except Unavailable as error:
+                self._lose(error)
+
+    def _take(self, done: Repacked) -> None:
+        self._changed += done.written + done.gone
+        self._offers |= done.offers
+        self._promos.heard(done.promos)
 
     def _is_due(self, now: float) -> bool:
         waited = now - self._published

@@ -31,6 +31,15 @@ class Repacked:
     promos: set[str] = field(default_factory=set)
     """Their keys."""
 
+    def with_more(self, more: "Repacked") -> "Repacked":
+        return Repacked(
+            self.written + more.written,
+            self.gone + more.gone,
+            [*self.refused, *more.refused],
+            self.offers | more.offers,
+            self.promos | more.promos,
+        )
+
 
 class Reconciler:
     """Of one catalogue. Raises Unavailable where Redis is away."""
@@ -67,8 +76,7 @@ class Reconciler:
         known = [key for key in dict.fromkeys(keys) if self._is_ours(packer, key, done)]
         writes: list[Write] = []
         gone: list[str] = []
-        for key, standing in zip(known, self._hot.read(known), strict=True):
-            value = self._hot.documented(key)
+        for key, standing, value in zip(known, self._hot.read(known), self._hot.all_documented(known), strict=True):
             if value is None:
                 gone.append(key)
                 continue

@@ -67,6 +67,14 @@ class HotFeatures(Protocol):
 
     def documented(self, key: str) -> Value | None: ...
 
+    def all_documented(self, keys: Sequence[str]) -> Sequence[Value | None]:
+        """In order, in two waves."""
+        ...
+
+    def exist(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Documented ones, in order, in one wave."""
+        ...
+
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         """Each whole or not at all: False where a newer stamp stands there. An equal one overwrites."""
         ...

@@ -23,6 +23,12 @@ class MemoryFeatures(HotFeatures):
     def documented(self, key: str) -> Value | None:
         return self.values.get(key)
 
+    def all_documented(self, keys: Sequence[str]) -> Sequence[Value | None]:
+        return [self.documented(key) for key in keys]
+
+    def exist(self, keys: Sequence[str]) -> Sequence[bool]:
+        return [self.documented(key) is not None for key in keys]
+
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return [self._write(write) for write in writes]
 

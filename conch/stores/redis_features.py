@@ -52,6 +52,29 @@ return 1
 """
 
 
+_READ: Mapping[str, Callable[[Any, str], Any]] = {
+    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "hash": lambda client, key: client.hgetall(key),
+}
+
+
+def _sorted_set(pairs: Any) -> Value | None:
+    return SortedSet({member.decode(): score for member, score in pairs}) if pairs else None
+
+
+def _list(items: Any) -> Value | None:
+    return List([item.decode() for item in items]) if items else None
+
+
+def _hash(fields: Any) -> Value | None:
+    return Hash({name.decode(): value.decode() for name, value in fields.items()}) if fields else None
+
+
+# What is empty ended between the two waves.
+_VALUE: Mapping[str, Callable[[Any], Value | None]] = {"zset": _sorted_set, "list": _list, "hash": _hash}
+
+
 class RedisFeatures(HotFeatures):
     def __init__(self, address: str, *, cluster: bool = False, deadline_s: float = DEADLINE_S) -> None:
         """`address` is host:port, of any node in a cluster. Connects when it is first asked."""
@@ -73,7 +96,18 @@ class RedisFeatures(HotFeatures):
         return self._run(lambda client: _piped(client, [("GET", name) for name in names]))
 
     def documented(self, key: str) -> Value | None:
-        return self._run(lambda client: _value(client, key))
+        (value,) = self.all_documented([key])
+        return value
+
+    def all_documented(self, keys: Sequence[str]) -> Sequence[Value | None]:
+        kinds = self._run(lambda client: _piped(client, [("TYPE", key) for key in keys]))
+        kinds = [kind.decode() if isinstance(kind, bytes) else kind for kind in kinds]
+        asked = [(kind, key) for kind, key in zip(kinds, keys, strict=True) if kind in _READ]
+        values = iter(self._run(lambda client: _valued(client, asked)))
+        return [next(values) if kind in _READ else None for kind in kinds]
+
+    def exist(self, keys: Sequence[str]) -> Sequence[bool]:
+        return [bool(found) for found in self._run(lambda client: _piped(client, [("EXISTS", key) for key in keys]))]
 
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         commands = [("EVAL", _WRITE, 2, packed(write.key), write.key, *_arguments(write)) for write in writes]
@@ -196,16 +230,13 @@ def _piped(client: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         return answers
 
 
-def _value(client: Any, key: str) -> Value | None:
-    match client.type(key):
-        case b"zset":
-            return SortedSet({member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)})
-        case b"list":
-            return List([item.decode() for item in client.lrange(key, 0, -1)])
-        case b"hash":
-            return Hash({name.decode(): value.decode() for name, value in client.hgetall(key).items()})
-        case _:
-            return None
+def _valued(client: Any, asked: Sequence[tuple[str, str]]) -> list[Value | None]:
+    """Of (kind, key): by the client's own words, which read what a server answers."""
+    with client.pipeline(transaction=False) as pipeline:
+        for kind, key in asked:
+            _READ[kind](pipeline, key)
+        answers = pipeline.execute()
+    return [_VALUE[kind](answer) for (kind, _), answer in zip(asked, answers, strict=True)]
 
 
 def _arguments(write: Write) -> list[Any]:

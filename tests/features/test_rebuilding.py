@@ -2,7 +2,10 @@
 
 from contextlib import closing
 
+import pytest
+
 from conch.contracts.features import Family, Stamp
+from conch.features.rebuilding import Rebuilding
 from conch.stores.features import Hash, List, SortedSet
 from conch.stores.relations import PackedRow
 from conch.stores.rollups import Sale
@@ -96,3 +99,37 @@ def test_to_rebuild_twice_ends_the_same_but_for_revisions(store: Store):
 def flush(store: Store) -> None:
     store.hot.values.clear()
     store.hot.blobs.clear()
+
+
+def test_answers_are_whole_again_before_everything_is_and_a_rebuild_that_broke_off_is_made_again(store: Store):
+    store.relate("m1", "m2")
+    store.rebuilding.rebuild()
+    store.snapshots.write()
+    flush(store)
+    packed: list[object] = []
+
+    class Broken(Exception):
+        pass
+
+    def progress(stage: str) -> None:
+        if "durable" in stage:
+            packed.extend(store.hot.read([store.keys.semantic(name("m1")), store.keys.features_kept]))
+            raise Broken
+
+    rebuilding = Rebuilding(store.folder, store.hot, store.durable, store.rollups, progress, store.clock.now_ms)
+    with pytest.raises(Broken):
+        rebuilding.rebuild()
+    assert None not in packed
+    assert rebuilding.is_due()
+    store.rebuilding.rebuild()
+    assert not rebuilding.is_due()
+    assert store.hot.documented(store.keys.semantic(name("m1"))) == SortedSet({name("m2"): 0.5})
+
+
+def test_relations_of_cold_masters_stay_in_the_durable_store(store: Store):
+    store.relate("m1", "m2")
+    store.hot.values[store.keys.active_masters] = SortedSet({name("m2"): 1.0})
+    store.rebuilding.rebuild()
+    key = store.keys.semantic(name("m1"))
+    assert store.hot.documented(key) is None
+    assert store.durable.read([key]) != [b""]

@@ -62,8 +62,8 @@ def test_a_catalogue_that_comes_is_kept_what_is_touched_is_packed_and_a_flush_is
             with server.client() as redis:
                 redis.flushall()
             until(lambda: hot.documented(keys.features_kept) is not None, "the flush is noticed")
-            assert next(hot.scan(keys.pattern("master:sem")), None) is not None
             assert next(hot.scan(keys.pattern("cat:bestsellers")), None) is not None
+            until(lambda: next(hot.scan(keys.pattern("master:sem")), None) is not None, "documented relations")
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENT_S) == 0
         finally:

@@ -77,6 +77,16 @@ def test_both_forms_are_written_and_read(features, value):
     assert features.read(["k"]) == [blob(1)]
 
 
+def test_documented_forms_of_many_keys_come_in_order(features):
+    written = {f"k:{number}": value for number, value in enumerate(VALUES)}
+    features.write([Write(key, blob(1), value) for key, value in written.items()])
+    features.write([Write("k:packed-alone", blob(1))])
+    keys = ["k:none", *reversed(written), "k:packed-alone"]
+    assert features.all_documented(keys) == [None, *reversed(written.values()), None]
+    assert features.exist(keys) == [False, *[True] * len(written), False]
+    assert (features.all_documented([]), features.exist([])) == ([], [])
+
+
 def test_one_wave_reads_many_keys_in_order_and_none_where_there_is_none(features):
     keys = [f"k:{number}" for number in range(50)]
     features.write([Write(key, blob(number)) for number, key in enumerate(keys) if number % 2])

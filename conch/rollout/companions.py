@@ -7,8 +7,10 @@ index of the new one alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from conch.contracts.errors import InvalidRequest
 from conch.rollout.checks import read_config
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.refusals import Mismatched, RefusedVersion
@@ -81,6 +83,16 @@ def built_with(config: Any) -> tuple[str, tuple[int, ...]] | None:
     if not versions:
         raise RefusedVersion(f"its parameter {BUILT_WITH} names no version: it is like 'embedding 3'")
     return model_name(name), tuple(version_number(one) for one in versions)
+
+
+def built_for(version: Path) -> str:
+    """The model that a version in a repository names, by its own config or by its model's; empty: none."""
+    path = next((one / CONFIG for one in (version, version.parent) if (one / CONFIG).is_file()), None)
+    try:
+        needed = built_with(read_config(path)) if path is not None else None
+    except InvalidRequest:
+        return ""
+    return needed[0] if needed is not None else ""
 
 
 def _champion(folders: Folders, model: str) -> int | None:

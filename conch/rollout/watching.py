@@ -6,10 +6,11 @@ A copy that stands still for longer than that and is not complete is refused, an
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
+from conch.rollout.companions import built_for
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.manifest import files_of
 from conch.rollout.publisher import Publication, Publisher
@@ -58,6 +59,8 @@ class Watch:
         self._reached = reached
         self._unfit: dict[Path, Generations] = {}
         """Versions that did not fit other models, with how those were."""
+        self._tried: set[object] = set()
+        """The versions that were published together the last time."""
         self._taken = TakenUp(folders.rollout / "taken_up" / f"{self._root.name}.json")
 
     async def step(self) -> None:
@@ -68,6 +71,8 @@ class Watch:
         for path in found:
             if self._versions.is_due(path, _signature(path)) and await self._publish_version(path):
                 self._versions.tell(path)
+        for group in self._fitting_each_other():
+            await self._publish_together(group)
         awaited = {path.parent for path in found}
         for folder in models:
             if folder not in awaited and not self._is_ensemble(folder):
@@ -76,33 +81,60 @@ class Watch:
 
     async def _publish_version(self, path: Path) -> bool:
         """False where it is to be tried again. With it comes the model's config, where that is new or has changed."""
-        folder = path.parent
-        fingerprint = config_fingerprint(folder)
-        changed = self._taken.fingerprints.get(folder.name, fingerprint) != fingerprint
+        fingerprint = config_fingerprint(path.parent)
         try:
-            model, version = model_name(folder.name), version_number(path.name)
+            wanted = self._wanted(path)
         except InvalidRequest as error:
-            logger.warning("%s/%s is refused: %s", folder.name, path.name, error.message)
+            logger.warning("%s/%s is refused: %s", path.parent.name, path.name, error.message)
             return True
-        # A config in the version itself is nearer to it.
-        brings_config = (changed or not self._folders.live_versions(model)) and not (path / CONFIG).is_file()
-        wanted = Publication(
-            model,
-            path,
-            note="found in the repository",
-            version=version,
-            config=folder if brings_config and (folder / CONFIG).is_file() else None,
-        )
         try:
-            told = await self._publish(wanted, f"{model}/{version}")
+            told = await self._publish([wanted], f"{wanted.model}/{wanted.version}")
         except Mismatched as error:
-            logger.warning("%s/%s waits for another model: %s", model, version, error.message)
+            logger.warning("%s/%s waits for another model: %s", wanted.model, wanted.version, error.message)
             self._unfit[path] = self._generations()
             return True
         if told:
-            self._taken.take(model, fingerprint)
+            self._taken.take(wanted.model, fingerprint)
             self._reached("version taken up")
         return told
+
+    def _wanted(self, path: Path) -> Publication:
+        """Raises InvalidRequest for a name that is none."""
+        folder = path.parent
+        model, version = model_name(folder.name), version_number(path.name)
+        fingerprint = config_fingerprint(folder)
+        changed = self._taken.fingerprints.get(model, fingerprint) != fingerprint
+        # A config in the version itself is nearer to it.
+        brings_config = (changed or not self._folders.live_versions(model)) and not (path / CONFIG).is_file()
+        config = folder if brings_config and (folder / CONFIG).is_file() else None
+        return Publication(model, path, note="found in the repository", version=version, config=config)
+
+    def _fitting_each_other(self) -> Iterator[list[Path]]:
+        """Of what fits nothing that is live: a version, and those of other models that name it; the newest of each."""
+        waiting = {path.parent.name: path for path in sorted(self._unfit, key=lambda path: int(path.name))}
+        for model, path in waiting.items():
+            dependents = [other for other in waiting.values() if built_for(other) == model]
+            if dependents:
+                yield [path, *dependents]
+
+    async def _publish_together(self, group: Sequence[Path]) -> None:
+        """Once, until one of them changes or what is live does."""
+        told = tuple((path, _signature(path)) for path in group), self._generations()
+        if told in self._tried:
+            return
+        self._tried = {told}
+        fingerprints = {path.parent.name: config_fingerprint(path.parent) for path in group}
+        what = " and ".join(f"{path.parent.name}/{path.name}" for path in group)
+        try:
+            if not await self._publish([self._wanted(path) for path in group], what):
+                self._tried.clear()
+                return
+        except Mismatched as error:
+            logger.warning("%s do not fit each other: %s", what, error.message)
+            return
+        for model, fingerprint in fingerprints.items():
+            self._taken.take(model, fingerprint)
+        self._reached("versions taken up")
 
     async def _follow_config(self, folder: Path) -> None:
         """Of a model that is live: published as a version with the champion's files."""
@@ -119,7 +151,7 @@ class Watch:
         data = self._folders.version(model, champion)
         wanted = Publication(model, data, note="its config has changed in the repository", config=folder)
         try:
-            told = await self._publish(wanted, f"{model}/{CONFIG}")
+            told = await self._publish([wanted], f"{model}/{CONFIG}")
         except Mismatched as error:
             logger.warning("%s/%s is refused: %s", model, CONFIG, error.message)
             told = True
@@ -128,10 +160,10 @@ class Watch:
             self._taken.take(model, fingerprint)
             self._reached("config taken up")
 
-    async def _publish(self, wanted: Publication, what: str) -> bool:
+    async def _publish(self, wanted: Sequence[Publication], what: str) -> bool:
         """False where it is to be tried again. Raises Mismatched."""
         try:
-            record = await self._publisher.publish(wanted)
+            records = await self._publisher.publish_together(wanted)
         except Mismatched:
             raise
         except Unavailable as error:
@@ -144,7 +176,8 @@ class Watch:
             logger.error("%s is not published: %s", what, error.message)
             return True
         self._reached("published")
-        logger.info("%s %d is live", record.model, record.champion)
+        for record in records:
+            logger.info("%s %d is live", record.model, record.champion)
         return True
 
     async def _follow_removals(self, there: set[str]) -> None:

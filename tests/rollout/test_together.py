@@ -7,6 +7,7 @@ import pytest
 from conch.contracts.errors import InvalidRequest
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.refusals import Mismatched, Quarantined, RefusedVersion
+from conch.rollout.watching import QUIET_S, Watch
 from conch.stack.repository import fill_live
 from tests.rollout.conftest import CHECKOUT, MemoryTriton, state_folder
 from tests.rollout.crash_points import Crash, CrashPoints
@@ -170,3 +171,24 @@ async def test_whoever_ends_where_all_go_live_or_none(tmp_path, stack_too):
         assert site.folders.candidates() == [], after
         assert not (site.folders.rollout / "together.json").exists(), after
         assert list((site.folders.rollout / "pinned").glob("*")) == [], after
+
+
+async def test_what_is_dropped_together_goes_live_together(site):
+    now = 0.0
+    watch = Watch(site.folders, site.publisher, clock=lambda: now)
+    shutil.copytree(site.folders.root / "new/first", site.folders.repository / "nearest/1")
+    shutil.copy(site.folders.repository / "nearest/1/config.pbtxt", site.folders.repository / "nearest")
+    for number, wanted in enumerate(site.both(behaviour="answer")):
+        shutil.copytree(wanted.path, site.folders.repository / wanted.model / "2")
+        for _ in range(3):
+            await watch.step()
+            now += QUIET_S
+        assert site.champions() == OLD, number
+    assert [line[0] for line in site.lines()].count("refused") == 1
+
+    (site.folders.repository / "nearest/2/behaviour").write_text("")
+    for _ in range(4):
+        await watch.step()
+        now += QUIET_S
+    assert site.champions() == site.triton.through("both") == NEW
+    assert site.lines()[-2:] == [("promoted", "intent", 2), ("promoted", "nearest", 2)]

@@ -8,24 +8,22 @@ Until the record is written the old version is what there is; whatever ends a st
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
 from conch.rollout.adoption import adopt
 from conch.rollout.blocking import off_the_loop
-from conch.rollout.bytecode import write_bytecode
-from conch.rollout.checks import check, read_config
-from conch.rollout.companions import Companion, check_companions, check_unused
-from conch.rollout.durable import move_folder
+from conch.rollout.checks import read_config
+from conch.rollout.companions import check_companions, check_unused
 from conch.rollout.folders import CONFIG, Folders, Pending
 from conch.rollout.journal import now
 from conch.rollout.live_config import live_config, write_live_config
 from conch.rollout.lock import holding
 from conch.rollout.pinned import Pinned
 from conch.rollout.policy import Policy
+from conch.rollout.preparing import Member, Preparing
 from conch.rollout.probes import probes_of
 from conch.rollout.quarantine import QuarantinedVersion
 from conch.rollout.record import ModelRecord
@@ -34,7 +32,6 @@ from conch.rollout.refusals import Overtaken, Quarantined, RefusedVersion
 from conch.rollout.retention import kept
 from conch.rollout.server import ModelServer
 from conch.rollout.source import Source
-from conch.rollout.staging import StagedVersion, stage
 from conch.rollout.steps import Reached, unheard
 from conch.rollout.trying_out import Deadlines, TryingOut
 from conch.rollout.versions import model_name
@@ -59,24 +56,6 @@ class Publication:
     """Raises Overtaken where another one is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A version on its way, alone or with those of other models."""
-
-    model: str
-    version: int
-    source: Source
-    record: ModelRecord | None
-    """Of before."""
-    note: str
-    mark: str
-    """Of its files as they came."""
-
-    @property
-    def before(self) -> int | None:
-        return self.record.champion if self.record else None
-
-
 class Publisher:
     def __init__(
         self,
@@ -91,6 +70,7 @@ class Publisher:
         self._deadlines = deadlines
         self._reached = reached
         self._trying_out = TryingOut(folders, server, deadlines, reached)
+        self._preparing = Preparing(folders, self._trying_out, reached)
         self._pinned = Pinned(folders, server, deadlines, reached)
 
     async def recover(self) -> None:
@@ -190,11 +170,11 @@ class Publisher:
 
     async def _take_in(self, members: Sequence[Member], policy: Policy) -> list[ModelRecord]:
         folders, several = self._folders, len(members) > 1
-        together = {one.model: Companion(one.version, self._config(one)) for one in members} if several else {}
+        together = self._preparing.companions(members)
         evidence = []
         for one in members:
             with self._blaming(one):
-                evidence.append(await self._prepare(one, policy, together))
+                evidence.append(await self._preparing.prepare(one, policy, together))
         promoted = [
             kept(folders, one.record.promoted(one.version), policy) if one.record else _first(one.model, one.version)
             for one in members
@@ -216,28 +196,6 @@ class Publisher:
             await self._settle()
         folders.end()
         return written
-
-    async def _prepare(self, one: Member, policy: Policy, together: Mapping[str, Companion]) -> Mapping[str, object]:
-        """Until it lies where Triton does not look yet; the evidence that it works."""
-        folders = self._folders
-        champion = folders.version(one.model, one.record.champion) if one.record else None
-        own = folders.configs(one.model, one.record.champion) if one.record else None
-        staged = await off_the_loop(stage, folders, one.source, one.model, one.version, own, policy)
-        self._reached("staged")
-        await off_the_loop(check, staged, champion, own)
-        check_companions(folders, one.model, one.version, read_config(staged.own / CONFIG), together)
-        self._reached("checked")
-        evidence = await self._trying_out.try_out(one.model, one.version, staged.data, staged.own)
-        await off_the_loop(self._place, staged)
-        self._reached("placed")
-        return {**asdict(evidence), **({"signed_by": staged.signed_by} if staged.signed_by else {})}
-
-    def _config(self, one: Member) -> Any:
-        """What it is going to be served by."""
-        own = one.source.config or (self._folders.configs(one.model, one.before) if one.before else None)
-        if own is None:
-            raise InvalidRequest(f"{one.model} brings no config.pbtxt, and there is no version before it")
-        return read_config(own / CONFIG)
 
     async def _settle(self) -> None:
         """They are live: what fails here does not take them back, and whoever comes next does it."""
@@ -272,13 +230,6 @@ class Publisher:
         folders.journal.append("rolled back", model, target, before=record.champion, loaded=loaded)
         folders.end()
         return written
-
-    def _place(self, staged: StagedVersion) -> None:
-        own = self._folders.configs(staged.model, staged.version)
-        self._folders.remove(own)
-        write_bytecode(staged.data)
-        move_folder(staged.own, own)
-        move_folder(staged.data, self._folders.version(staged.model, staged.version))
 
     async def _serve(self, record: ModelRecord) -> None:
         """What `record` says, with the champion's config."""

@@ -54,7 +54,7 @@ async def receive(requests: AsyncIterator[Any], folder: Path, bounds: Bounds) ->
                 await asyncio.to_thread(receiving.write, request.chunk)
             else:
                 raise InvalidRequest("a part is neither opening, nor file, nor chunk")
-        receiving.end_file()
+        await asyncio.to_thread(receiving.end_file)
     if opening is None:
         raise InvalidRequest("no opening came")
     return opening

@@ -20,8 +20,10 @@ local function unescaped(text)
   return (string.gsub(text or "", "%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
--- The gateway's question whether a model answers; the edge gives callers ids of its own.
-local function is_probe(handle) return handle:headers():get("x-conch-request-id") == "health" end
+-- The gateway's question whether a model answers, and the stack's; the edge gives callers ids of its own.
+local PROBES = {health = true, probe = true}
+
+local function is_probe(handle) return PROBES[handle:headers():get("x-conch-request-id") or ""] == true end
 
 -- Nil where the call may pass.
 local function refusal(handle, model)

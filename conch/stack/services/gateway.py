@@ -10,7 +10,8 @@ import httpx
 
 from conch.clients.edge import Client, Retries
 from conch.clients.loopback import loopback_client
-from conch.contracts.errors import ConchError
+from conch.contracts.errors import ConchError, Unavailable
+from conch.contracts.on_demand import says_resting
 from conch.rollout.folders import Folders
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
@@ -97,7 +98,11 @@ class GatewayProbe(Probe):
 
     def _understand(self) -> None:
         with Client(self._grpc, retries=ONCE) as gateway:
-            gateway.understand(TEXT, timeout_s=DEADLINE_S, request_id=REQUEST_ID)
+            try:
+                gateway.understand(TEXT, timeout_s=DEADLINE_S, request_id=REQUEST_ID)
+            except Unavailable as error:
+                if not says_resting(error.message):  # its model is on demand, and this is no demand
+                    raise
 
     def _healthy(self) -> bool:
         with Client(self._grpc, retries=ONCE) as gateway:

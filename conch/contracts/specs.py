@@ -178,6 +178,10 @@ RANKED_MOST = 1_000
 
 UUID_BYTES = 16
 
+POOL_WIDTH = 4 + len(SOURCES)
+"""Columns of a pool of candidates: master, score, sources, reason, and the parts of the score by source. Floats stand
+there by their bits."""
+
 CANDIDATES = ModelSpec(
     name="candidates",
     is_lookup=True,

@@ -24,7 +24,7 @@ from conch.contracts.specs import CANDIDATES, CANDIDATES_MOST
 from conch.models.base import Array, Arrays, Count, ModelContext, RaggedModel, Row, scalar, strings, uncounted
 from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.explaining import explained
-from conch.recommendation.interests import Interests, Profile, interests
+from conch.recommendation.interests import CO_VIEW, SEMANTIC, About, Interests, Profile, interests
 from conch.recommendation.merging import U4
 from conch.recommendation.scenarios import Scenario, Scenarios
 from conch.recommendation.shopping import Answer, Known, candidates, out
@@ -93,18 +93,21 @@ class Candidates(RaggedModel):
         until = time.monotonic() + min((wish.scenario.timeout_ms for wish in good), default=0) / 1000
         profiles, degraded = shop.reader.profiles([wish.user for wish in good], until)
         now_ms = time.time_ns() // 1_000_000
-        wanted = [
-            interests(profile, wish.item, wish.category, shop.catalogue, wish.scenario.mix, now_ms)
+        asked = [
+            About(profile, wish.scenario.mix, wish.item, wish.category)
             for wish, profile in zip(good, profiles, strict=True)
         ]
-        known, more = self._known(shop, good, wanted, until)
+        wanted = interests(asked, shop.catalogue.tables, now_ms)
+        known, more = self._known(shop, wanted, until)
         told = sorted({*degraded, *more, *shop.degraded()})
         shop.tell(self._count)
         tell_degraded(self._count, told, len(good))
+        excluded = [out(profile, wish.item, wish.excluded) for wish, profile in zip(good, profiles, strict=True)]
+        found = candidates(wanted, known, shop.catalogue, excluded, [wish.most for wish in good])
         answered = iter(
             [
-                self._answer(shop, wish, profile, interest, known, told)
-                for wish, profile, interest in zip(good, profiles, wanted, strict=True)
+                _sent(shop, wish, profile, answer, told)
+                for wish, profile, answer in zip(good, profiles, found, strict=True)
             ]
         )
         return [next(answered) if isinstance(wish, Wish) else wish for wish in wishes]
@@ -136,46 +139,30 @@ class Candidates(RaggedModel):
         except ConchError as error:
             return error
 
-    def _known(
-        self, shop: Shop, wishes: Sequence[Wish], wanted: Sequence[Interests], until: float
-    ) -> tuple[Known, set[str]]:
-        semantic = [
-            master
-            for wish, interest in zip(wishes, wanted, strict=True)
-            if wish.scenario.mix.semantic > 0
-            for master, _ in interest.masters
-        ]
-        co_viewed = [
-            master
-            for wish, interest in zip(wishes, wanted, strict=True)
-            if wish.scenario.mix.co_view > 0
-            for master, _ in interest.masters
-        ]
+    def _known(self, shop: Shop, wanted: Interests, until: float) -> tuple[Known, set[str]]:
+        semantic, co_viewed = (wanted.masters_by(column) for column in (SEMANTIC, CO_VIEW))
         related, degraded = shop.reader.related(
             {Family.SEMANTIC: semantic, Family.MASTER_CO_VIEW: co_viewed}, shop.ids, shop.snapshot, until
         )
         return Known(related[Family.SEMANTIC], related[Family.MASTER_CO_VIEW]), degraded
 
-    def _answer(
-        self, shop: Shop, wish: Wish, profile: Profile, interest: Interests, known: Known, degraded: Sequence[str]
-    ) -> Arrays:
-        excluded = out(profile, wish.item, wish.excluded)
-        answer = candidates(interest, known, shop.catalogue, wish.scenario.mix, excluded, wish.most)
-        explanation = _explanation(shop, wish, profile, answer) if wish.explain else {}
-        pool = answer.pool
-        return {
-            "masters": pool.masters,
-            "scores": pool.scores,
-            "sources": pool.sources,
-            "parts": pool.parts,
-            "reasons": pool.reasons,
-            "generation": scalar(shop.ids.generation, np.uint32),
-            "recommendation_id": strings([str(uuid4())]),
-            "assigned_variant": strings([wish.scenario.variant]),
-            "fallback": strings([answer.fallback]),
-            "degraded": strings(degraded),
-            "explanation": strings([json.dumps(explanation) if explanation else ""]),
-        }
+
+def _sent(shop: Shop, wish: Wish, profile: Profile, answer: Answer, degraded: Sequence[str]) -> Arrays:
+    explanation = _explanation(shop, wish, profile, answer) if wish.explain else {}
+    pool = answer.pool
+    return {
+        "masters": pool.masters,
+        "scores": pool.scores,
+        "sources": pool.sources,
+        "parts": pool.parts,
+        "reasons": pool.reasons,
+        "generation": scalar(shop.ids.generation, np.uint32),
+        "recommendation_id": strings([str(uuid4())]),
+        "assigned_variant": strings([wish.scenario.variant]),
+        "fallback": strings([answer.fallback]),
+        "degraded": strings(degraded),
+        "explanation": strings([json.dumps(explanation) if explanation else ""]),
+    }
 
 
 def _excluded(shop: Shop, row: Row) -> U4:

@@ -31,7 +31,7 @@ from conch.stores.reading import FeatureReader
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Relations
 from conch.stores.snapshot import Columns, Snapshot
-from conch.stores.snapshot_catalogue import SnapshotCatalogue
+from conch.stores.tabled_catalogue import TabledCatalogue
 from conch.stores.waves import DurableBlobs
 
 LOOK_S = 0.5
@@ -180,7 +180,7 @@ class Shop:
     def _open(self) -> None:
         self.ids = IdIndex.open(self._folder.ids) if self._folder else IdIndex.empty()
         self.snapshot = Snapshot.open(self._folder.snapshot) if self._folder else Snapshot.empty()
-        self.catalogue = SnapshotCatalogue(self.snapshot)
+        self.catalogue = TabledCatalogue(self.snapshot)
         self.offers = _offers(self.snapshot.plain)
 
 

@@ -17,6 +17,10 @@ from conch.contracts.specs import CANDIDATES_MOST, RANKED_MOST
 
 DEFAULT_FILE = Path(__file__).with_name("scenarios.toml")
 
+VIEWS_MOST = 20
+CATEGORIES_MOST = 200
+"""That one request looks at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mix:
@@ -163,8 +167,8 @@ def _check(where: str, scenario: Scenario) -> None:
         ("ranking.k", ranking.k, 1, RANKED_MOST),
         ("ranking.sponsored_slots", ranking.sponsored_slots, 0, ranking.k),
         ("mix.recency", mix.recency, 0, 1),
-        ("mix.views", mix.views, 0, 20),
-        ("mix.categories", mix.categories, 0, 200),
+        ("mix.views", mix.views, 0, VIEWS_MOST),
+        ("mix.categories", mix.categories, 0, CATEGORIES_MOST),
     )
     for key, value, least, most in bounds:
         if not least <= value <= most:

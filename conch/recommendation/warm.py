@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KERNELS = ("merging.py", "ranking.py", "capping.py")
+KERNELS = ("merging.py", "together.py", "interests.py", "shopping.py", "ranking.py", "capping.py")
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 """Folder of the cache, in the environment of whoever imports kernels; absent: beside the sources."""
@@ -36,31 +36,43 @@ def is_filled(environment: Mapping[str, str]) -> bool:
 
 def fill() -> int:
     """Calls every kernel as models do. Returns how many had to be compiled."""
-    import numpy as np
-
-    from conch.contracts.provenance import Source
-    from conch.recommendation.merging import Ranked, merge
-    from conch.recommendation.ranking import Offers, Promos, fixed, rank
-    from conch.recommendation.scenarios import Ranking
-
     folder = folder_of(os.environ)
     if not is_filled(os.environ):
         _clear(folder)
-    one, single, byte = fixed(np.zeros(1, np.uint32)), fixed(np.ones(1, np.float32)), fixed(np.ones(1, np.uint8))
-    pool = merge([Ranked(one, single, 0, Source.SEMANTIC, 1.0)], np.zeros(0, np.uint32), 1)
-    offers = Offers(fixed(np.array([0, 1])), one, single, one, single, byte, one, one)
-    promos = Promos(one, single, single, fixed(np.zeros(1, np.int64)), one, byte)
-    rank(pool.masters, pool.scores, offers, promos, Ranking(), k=1, now_ms=0)
+    _call()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _FILLED).write_text(json.dumps(_state()), encoding="utf-8")
     return compiled()
 
 
+def _call() -> None:
+    import numpy as np
+
+    from conch.contracts.provenance import Source
+    from conch.recommendation.catalogue import Best, NothingSold, Tables
+    from conch.recommendation.interests import COLD, About, interests
+    from conch.recommendation.merging import Ranked, merge
+    from conch.recommendation.ranking import Offers, Promos, fixed, rank
+    from conch.recommendation.scenarios import Mix, Ranking
+    from conch.recommendation.shopping import Known, candidates
+    from conch.recommendation.together import together
+
+    one, single, byte = fixed(np.zeros(1, np.uint32)), fixed(np.ones(1, np.float32)), fixed(np.ones(1, np.uint8))
+    nobody, starts = np.zeros(0, np.uint32), fixed(np.array([0, 1]))
+    seen = together((starts, one, single), (starts, one, single), 20)
+    tables = Tables(one, seen, seen, 1, Best(starts, one, single))
+    candidates(interests([About(COLD, Mix(), category=0)], tables, 0), Known(), NothingSold(tables), [nobody], [1])
+    pool = merge([Ranked(one, single, 0, Source.SEMANTIC, 1.0)], nobody, 1)
+    offers = Offers(starts, one, single, one, single, byte, one, one)
+    promos = Promos(one, single, single, fixed(np.zeros(1, np.int64)), one, byte)
+    rank(pool.masters, pool.scores, offers, promos, Ranking(), k=1, now_ms=0)
+
+
 def compiled() -> int:
     """Kernels that this process has compiled, because no cache had them."""
-    from conch.recommendation import capping, merging, ranking
+    from conch.recommendation import capping, interests, merging, ranking, shopping, together
 
-    modules = (capping, merging, ranking)
+    modules = (capping, interests, merging, ranking, shopping, together)
     kernels = {id(kernel): kernel for module in modules for kernel in vars(module).values() if hasattr(kernel, "stats")}
     return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels.values())
 

@@ -13,7 +13,9 @@ Candidate = tuple[int, float, int, tuple[float, ...], int]
 
 
 def merged(lists: Sequence[Ranked], excluded: Collection[int], most: int) -> list[Candidate]:
-    whole = sum(ranked.weight for ranked in lists)
+    whole = 0.0
+    for ranked in lists:  # not by sum(), which from Python 3.12 on is more exact than the order of the lists
+        whole += ranked.weight
     parts: dict[int, list[float]] = defaultdict(lambda: [0.0] * len(SOURCES))
     bits: dict[int, int] = defaultdict(int)
     gifts: dict[int, list[tuple[float, int]]] = defaultdict(list)

@@ -1,8 +1,11 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from conch.contracts.provenance import NO_REASON, Source
-from conch.recommendation.interests import COLD, HOUR_MS, Category, Interests, Profile, interests
+from conch.recommendation.interests import COLD, HOUR_MS, About, Category, Profile, interests
 from conch.recommendation.scenarios import Mix
 from tests.recommendation.shop import Shop
 
@@ -21,16 +24,30 @@ def profile(*views: int, liked: dict[int, float] | None = None, hours_ago: float
     )
 
 
-def of(profile: Profile, item: int = NO_REASON, category: int = NO_REASON, mix: Mix = MIX) -> Interests:
-    return interests(profile, item, category, SHOP, mix, NOW)
+SOMEBODY = profile(3, 2, 1, 3, liked={20: 2.0, 70: 5.0})
 
 
-def weights(found: Interests) -> dict[int, float]:
+@dataclass(frozen=True)
+class Found:
+    masters: Sequence[tuple[int, float]]
+    categories: Sequence[Category]
+
+
+def of(profile: Profile, item: int = NO_REASON, category: int = NO_REASON, mix: Mix = MIX) -> Found:
+    """The same alone and between others."""
+    one, other = About(profile, mix, item, category), About(SOMEBODY, Mix(views=3, live_co_view=False), 2, 10)
+    alone, together = (interests(batch, SHOP.tables, NOW) for batch in ([one], [other, one, other]))
+    found = Found(alone.masters_of(0), alone.categories_of(0))
+    assert Found(together.masters_of(1), together.categories_of(1)) == found
+    return found
+
+
+def weights(found: Found) -> dict[int, float]:
     return {category.number: category.weight for category in found.categories}
 
 
 def test_nothing_known_is_about_nothing():
-    assert of(COLD) == Interests([], [])
+    assert of(COLD) == Found([], [])
 
 
 def test_distinct_views_weigh_less_the_older_they_are():

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conch.contracts.provenance import NO_REASON, Source
-from conch.recommendation.interests import COLD, Interests, Profile, interests
+from conch.recommendation.interests import COLD, About, Profile, interests
 from conch.recommendation.merging import U4
 from conch.recommendation.scenarios import Mix
 from conch.recommendation.shopping import Answer, Known, Related, candidates, out
@@ -18,22 +20,34 @@ SHOP = Shop(
 NOBODY = np.zeros(0, np.uint32)
 
 
-def about(*views: int, category: int = NO_REASON, liked: tuple[int, ...] = ()) -> Interests:
+def about(*views: int, category: int = NO_REASON, liked: tuple[int, ...] = ()) -> About:
     profile = Profile(
         np.array(views, np.uint32),
         np.array(liked, np.uint32),
         np.ones(len(liked), np.float32),
         np.ones(len(liked), int),
     )
-    return interests(profile, NO_REASON, category, SHOP, MIX, 0)
+    return About(profile, MIX, category=category)
 
 
 def related(scores: Scores, **more) -> Related:
     return Related(*columns(scores), **more)
 
 
-def ask(interests: Interests, known: Known = Known(), mix: Mix = MIX, excluded: U4 = NOBODY) -> Answer:  # noqa: B008
-    return candidates(interests, known, SHOP, mix, excluded, 100)
+def ask(
+    asked: About,
+    known: Known = Known(),  # noqa: B008
+    mix: Mix = MIX,
+    excluded: U4 = NOBODY,
+    shop: Shop = SHOP,
+) -> Answer:
+    """The same alone and between others."""
+    one, other = replace(asked, mix=mix), About(COLD, MIX, category=10)
+    (alone,) = candidates(interests([one], shop.tables, 0), known, shop, [excluded], [100])
+    batch = interests([other, one, other], shop.tables, 0)
+    _, between, _ = candidates(batch, known, shop, [np.array([5], np.uint32), excluded, NOBODY], [1, 100, 7])
+    assert (between.pool.rows.tolist(), between.fallback) == (alone.pool.rows.tolist(), alone.fallback)
+    return alone
 
 
 def scores(answer: Answer) -> dict[int, float]:
@@ -79,7 +93,7 @@ def test_an_empty_category_is_answered_by_the_next_one_above_it():
 
 
 def test_nobody_about_nothing_gets_what_sells_best():
-    answer = ask(interests(COLD, NO_REASON, NO_REASON, SHOP, MIX, 0))
+    answer = ask(About(COLD, MIX))
     assert (list(scores(answer)), answer.fallback) == ([8, 9], "best_sellers")
     assert answer.pool.sources.tolist() == [Source.POPULAR, Source.POPULAR]
 
@@ -90,7 +104,7 @@ def test_where_everything_of_interest_is_excluded_the_rest_is_offered():
 
 
 def test_an_empty_catalogue_has_nothing_to_offer():
-    answer = candidates(about(1), Known(), Shop(), MIX, NOBODY, 10)
+    answer = ask(about(1), shop=Shop())
     assert (len(answer.pool), answer.fallback) == (0, "best_sellers")
 
 

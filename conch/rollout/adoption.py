@@ -2,7 +2,7 @@
 
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.desired import Desired
-from conch.rollout.folders import Folders
+from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.live_config import keep_configs, live_config, read_live_config, write_live_config
 from conch.rollout.record import ModelRecord
 from conch.rollout.server import ModelServer
@@ -29,7 +29,8 @@ async def adopt(folders: Folders, server: ModelServer, model: str, reached: Reac
         raise Unavailable(f"model {model} is in the repository and is not served: nothing can follow it")
     live = folders.live_models / model
     for version in known:
-        keep_configs(live, folders.configs(model, version))
+        if not (folders.configs(model, version) / CONFIG).is_file():
+            keep_configs(live, folders.configs(model, version))
     record = folders.records.write(ModelRecord(model, max(ready), tuple(sorted(ready)), tuple(known)))
     reached("adopted")
     _tell(folders, record)
@@ -41,4 +42,4 @@ def _tell(folders: Folders, record: ModelRecord) -> None:
     own, live = folders.configs(record.model, record.champion), folders.live_models / record.model
     wanted = live_config(own, folders.config_name, record.model, record.serving)
     if read_live_config(live) != wanted:
-        write_live_config(own, live, wanted)
+        write_live_config(live, wanted)

@@ -99,9 +99,9 @@ class Convergence:
         config = self.desired.config(model)
         if config is None or not versions:
             return
-        live = self.folders.live_models / model
+        own = self.folders.configs(model, versions[-1])
         try:
-            probes = probes_of(config, live, live / str(versions[-1]))
+            probes = probes_of(config, own, self.folders.version(model, versions[-1]))
         except RefusedVersion:
             return  # one that nobody has told how to ask
         for probe in probes:

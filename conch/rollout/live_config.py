@@ -13,16 +13,13 @@ _EPOCH = "# epoch "
 """Begins a live config; a comment, for which Triton loads nothing anew."""
 
 
-def write_live_config(own: Path, model_folder: Path, text: str) -> None:
+def write_live_config(model_folder: Path, text: str) -> None:
     """`text` is of `live_config`. It stands in config.pbtxt alone, whatever config the server is told to prefer.
 
     Triton loads every version anew when a file or folder beside config.pbtxt and the versions has changed: one that
-    is written with each promotion would cost a reload of the champion, and a rollback its being at once.
+    is written with a promotion would cost a reload of the champion, and a rollback its being at once.
     """
     epoch = fenced()
-    shutil.rmtree(model_folder / CONFIGS, ignore_errors=True)
-    if (own / PROBES).is_file() and not (model_folder / PROBES).is_file():
-        shutil.copyfile(own / PROBES, model_folder / PROBES)
     write_text(model_folder / CONFIG, text if epoch is None else f"{_EPOCH}{epoch}\n{text}")
 
 
@@ -37,13 +34,16 @@ def live_config(own: Path, config_name: str, model: str, versions: Sequence[int]
 
     Only `versions` are served, and to callers who name none the greatest; whatever else lies in the folder.
     """
-    preferred = own / CONFIGS / f"{config_name}.pbtxt"
-    path = preferred if config_name and preferred.is_file() else own / CONFIG
-    config = parse_config(path.read_text(encoding="utf-8"))
+    config = parse_config(preferred(own, config_name).read_text(encoding="utf-8"))
     config.name = model
     config.version_policy.Clear()
     config.version_policy.specific.versions.extend(versions)
     return render_config(config)
+
+
+def preferred(own: Path, config_name: str) -> Path:
+    path = own / CONFIGS / f"{config_name}.pbtxt"
+    return path if config_name and path.is_file() else own / CONFIG
 
 
 def candidate_config(own: Path, config_name: str, name: str, version: int) -> str:

@@ -234,7 +234,7 @@ class Publisher:
     async def _serve(self, record: ModelRecord) -> None:
         """What `record` says, with the champion's config."""
         own, live = self._folders.configs(record.model, record.champion), self._folders.live_models / record.model
-        write_live_config(own, live, live_config(own, self._folders.config_name, record.model, record.serving))
+        write_live_config(live, live_config(own, self._folders.config_name, record.model, record.serving))
         self._reached("configured")
         await self._server.load(record.model, self._deadlines.load_s)
         self._reached("loaded")

@@ -69,7 +69,7 @@ async def _converge(
     served = (await server.ready()).get(record.model, ())
     if read_live_config(live) == wanted and sorted(served) == sorted(record.serving):
         return
-    write_live_config(own, live, wanted)
+    write_live_config(live, wanted)
     reached("config taken back")
     await server.load(record.model, deadlines.load_s)
     reached("champion served")

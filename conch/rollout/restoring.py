@@ -5,13 +5,13 @@ The repository gives the versions that came with it, `live/` those that were pub
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from conch.rollout.durable import remove_folder
-from conch.rollout.folders import CONFIG, Folders
-from conch.rollout.live_config import keep_configs, live_config, write_live_config
+from conch.rollout.durable import remove_folder, write_text
+from conch.rollout.folders import CONFIG, CONFIGS, PROBES, Folders
+from conch.rollout.live_config import keep_configs, live_config, preferred, write_live_config
 from conch.rollout.manifest import FileManifest
 from conch.rollout.pinned import forget_pinned
 from conch.rollout.record import ModelRecord
@@ -26,6 +26,20 @@ LinkOrCopy = Callable[[str, str], object]
 def restore(folders: Folders, next_models: Path, link: LinkOrCopy) -> list[str]:
     """Into `next_models`, which no server reads yet; the names of the models that were published or rolled back."""
     return [record.model for record in folders.records.all() if _restore(folders, record, next_models, link)]
+
+
+def keep_all_configs(folders: Folders, next_models: Path, restored: Collection[str]) -> None:
+    """Of the models that come from the repository alone: what they say of themselves is kept with their versions.
+
+    Beside config.pbtxt nothing is left in `next_models`: what a first promotion would take away there, or add, would
+    cost its champion a load.
+    """
+    for target in sorted(path for path in next_models.iterdir() if path.name not in restored):
+        for version in version_folders([path.name for path in target.iterdir()]):
+            keep_configs(target, folders.configs(target.name, version))
+        text = preferred(target, folders.config_name).read_text(encoding="utf-8")
+        _leave_alone(target)
+        write_text(target / CONFIG, text)
 
 
 def _restore(folders: Folders, record: ModelRecord, next_models: Path, link: LinkOrCopy) -> bool:
@@ -49,8 +63,15 @@ def _restore(folders: Folders, record: ModelRecord, next_models: Path, link: Lin
         return False
     kept = _without_lost(folders, record, there)
     own = folders.configs(kept.model, kept.champion)
-    write_live_config(own, target, live_config(own, folders.config_name, kept.model, kept.serving))
+    _leave_alone(target)
+    write_live_config(target, live_config(own, folders.config_name, kept.model, kept.serving))
     return True
+
+
+def _leave_alone(target: Path) -> None:
+    """The config.pbtxt and the versions."""
+    shutil.rmtree(target / CONFIGS, ignore_errors=True)
+    (target / PROBES).unlink(missing_ok=True)
 
 
 def _carry(folders: Folders, model: str, version: int, target: Path, link: LinkOrCopy) -> bool:

@@ -72,5 +72,5 @@ class TryingOut:
         draft.mkdir(parents=True)
         # The same files, not copies: a large version costs no disk twice.
         shutil.copytree(data, draft / str(version), copy_function=os.link)
-        write_live_config(own, draft, candidate_config(own, self._folders.config_name, name, version))
+        write_live_config(draft, candidate_config(own, self._folders.config_name, name, version))
         move_folder(draft, self._folders.live_models / name)

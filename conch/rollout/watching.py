@@ -239,9 +239,8 @@ class Watch:
         return record.champion if record else max(self._folders.live_versions(model), default=None)
 
     def _is_served_with(self, model: str, fingerprint: str) -> bool:
-        record = self._folders.records.read(model)
-        own = self._folders.configs(model, record.champion) if record else self._folders.live_models / model
-        return config_fingerprint(own) == fingerprint
+        champion = self._champion(model)
+        return champion is not None and config_fingerprint(self._folders.configs(model, champion)) == fingerprint
 
     def _is_ensemble(self, folder: Path) -> bool:
         if (self._folders.root / "live/ensembles" / folder.name).is_dir():

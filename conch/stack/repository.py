@@ -15,7 +15,7 @@ from pathlib import Path
 from conch.contracts.errors import Internal, NotFound
 from conch.rollout.bytecode import write_bytecode
 from conch.rollout.folders import Folders
-from conch.rollout.restoring import forget_unfinished, restore
+from conch.rollout.restoring import forget_unfinished, keep_all_configs, restore
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,9 @@ def fill_live(repository: Path, live: Path) -> list[str]:
         )
         names.add(folder.name)
     folders = Folders(live.parent)
-    names |= set(restore(folders, staged / MODELS, _link_or_copy))
+    restored = restore(folders, staged / MODELS, _link_or_copy)
+    keep_all_configs(folders, staged / MODELS, restored)
+    names |= set(restored)
     for version in (staged / MODELS).glob("*/[1-9]*"):
         write_bytecode(version)
     if live.is_dir():

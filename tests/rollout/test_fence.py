@@ -28,7 +28,7 @@ def test_one_holds_it_at_a_time(tmp_path):
 
 
 def write_config(root):
-    write_live_config(root, root / "model", 'name: "intent"\n')
+    write_live_config(root / "model", 'name: "intent"\n')
 
 
 WRITES = {

@@ -37,7 +37,10 @@ def version(tmp_path: Path) -> Callable[[str], Path]:
 
 
 async def test_a_promotion_starts_the_new_version_and_leaves_the_old_one_running(served, version):
+    shipped = served.processes(1)
     record = await served.publisher.publish(Publication("intent", version("first")))
+    assert shipped
+    assert served.processes(1) == shipped  # also at a model's first, whose configs/ only the checkout brings
     before = served.processes(record.champion)
     record = await served.publisher.publish(Publication("intent", version("second")))
     assert before

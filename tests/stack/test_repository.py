@@ -3,6 +3,7 @@ import os
 import pytest
 
 from conch.contracts.errors import NotFound
+from conch.rollout.folders import Folders
 from conch.stack.repository import checkout, fill_live, fill_repository, shipped_models
 
 
@@ -125,3 +126,25 @@ def test_a_writable_file_is_never_shared_with_live(source, weight, tmp_path):
     own.write_bytes(b"mine")
     fill_live(repository, live)
     assert os.stat(own).st_ino != os.stat(live / "models/upper/1/own.bin").st_ino
+
+
+def test_live_holds_the_config_that_the_server_prefers_and_the_others_are_kept_with_the_version(source, tmp_path):
+    model = source / "model_repository/upper"
+    (model / "configs").mkdir()
+    (model / "configs/gpu.pbtxt").write_text('backend: "python" # on a GPU\n')
+    (model / "probes.json").write_text("[]")
+    folders = Folders(tmp_path)
+    fill_repository(source, folders.repository, {})
+    for name, told in (("", 'backend: "python"\n'), ("gpu", 'backend: "python" # on a GPU\n')):
+        folders.config_name = name
+        fill_live(folders.repository, tmp_path / "live")
+        live = folders.live_models / "upper"
+        assert (live / "config.pbtxt").read_text() == told
+        assert sorted(path.name for path in live.iterdir()) == ["1", "config.pbtxt"]
+    kept = folders.configs("upper", 1)
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*")) == [
+        "config.pbtxt",
+        "configs",
+        "configs/gpu.pbtxt",
+        "probes.json",
+    ]

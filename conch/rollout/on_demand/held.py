@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conch.contracts.errors import ConchError
@@ -43,5 +44,13 @@ class Held:
         tries = self.trouble.tries if self.trouble else 0
         self.trouble = Trouble(reason, tries + 1, now + RETRY_S[min(tries, len(RETRY_S) - 1)])
 
+    @property
+    def size_bytes(self) -> int:
+        return self.size.size_bytes if self.size else 0
+
+    def is_in(self, ready: Mapping[str, Sequence[int]]) -> bool:
+        """All of it, by what servers list."""
+        return all(ready.get(member) for member in self.unit.members)
+
     def occupant(self) -> Occupant:
-        return Occupant(self.unit.name, self.size.size_bytes if self.size else 0, self.used_at)
+        return Occupant(self.unit.name, self.size_bytes, self.used_at)

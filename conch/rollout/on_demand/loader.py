@@ -8,24 +8,22 @@ that is not there, and when each was called last is known without asking Triton.
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 from conch.contracts.errors import ConchError, TooMuch, Unavailable
 from conch.contracts.on_demand import resting
-from conch.rollout.desired import Desired
 from conch.rollout.folders import Folders
-from conch.rollout.lock import holding
 from conch.rollout.on_demand.held import Held, Size
 from conch.rollout.on_demand.memory import Memory
+from conch.rollout.on_demand.moments import Moments
 from conch.rollout.on_demand.room import to_leave
+from conch.rollout.on_demand.serving import UnitServer
 from conch.rollout.on_demand.terms import Terms
 from conch.rollout.on_demand.units import Units, units
 from conch.rollout.policy import Policy
-from conch.rollout.probes import probes_of
-from conch.rollout.refusals import Busy, RefusedVersion
+from conch.rollout.refusals import RefusedVersion
 from conch.rollout.server import ModelServer
 from conch.rollout.trying_out import Deadlines
 
@@ -36,16 +34,9 @@ SLACK_S = 1.0
 """Between the edge's last look at a lease and Triton's having the call."""
 SETTLE_S = 5.0
 """The edge may not know yet that a model is on demand, or that it is asked for another way: all calls pass."""
-LOOK_S = 0.05
+MEASURE_S = 5.0
+"""A model grows while it is used."""
 RETRY_AFTER_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """Replaced by tests."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Loader:
@@ -58,14 +49,15 @@ class Loader:
         memory: Memory,
         *,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
-        time: Time = Time(),
+        moments: Moments = Moments(),  # noqa: B008 - frozen
     ) -> None:
         self._folders = folders
-        self._server = server
+        self._server = UnitServer(folders, server, memory, deadlines, moments)
         self._memory = memory
         self._deadlines = deadlines
-        self._time = time
-        self._desired = Desired(folders)
+        self._moments = moments
+        self._followed: object = None
+        self._measured_at = -math.inf
         self._terms = Terms()
         self._units = Units()
         self._held: dict[str, Held] = {}
@@ -100,7 +92,7 @@ class Loader:
         while not held.loaded:
             if probe:
                 raise Unavailable(resting(model))
-            if (good_s := await self._awaited(held) - self._time.now()) > 0:
+            if (good_s := await self._awaited(held) - self._moments.now()) > 0:
                 return good_s
         return self._lease(held, probe=probe)
 
@@ -111,7 +103,9 @@ class Loader:
         async with self._turn:
             self._follow()
             await self._see()
-            await self._measure([held for held in self._held.values() if held.loaded])
+            if self._moments.now() - self._measured_at >= MEASURE_S:
+                self._measured_at = self._moments.now()
+                await self._measure([held for held in self._held.values() if held.loaded])
             for reason, leaving in self._too_many():
                 await self._unload(leaving, reason)
         self._tell()
@@ -121,7 +115,7 @@ class Loader:
         return self._held.get(unit.name) if unit else None
 
     def _lease(self, held: Held, *, probe: bool = False) -> float:
-        now = self._time.now()
+        now = self._moments.now()
         held.safe_until = max(held.safe_until, now + LEASE_S + SLACK_S)
         if not probe:
             held.used_at = now
@@ -129,7 +123,7 @@ class Loader:
 
     async def _awaited(self, held: Held) -> float:
         """Until when calls may pass."""
-        name, now = held.unit.name, self._time.now()
+        name, now = held.unit.name, self._moments.now()
         if held.loading is None and held.trouble is not None and now < held.trouble.again_at:
             raise Unavailable(f"model {name}: {held.trouble.reason}")
         if held.waiting >= self._terms.waiting:
@@ -154,9 +148,9 @@ class Loader:
             async with self._turn:
                 await self._load(held)
                 held.loaded, held.trouble = True, None
-                return self._time.now() + self._lease(held)
+                return self._moments.now() + self._lease(held)
         except RefusedVersion as refused:
-            held.failed(refused.message, self._time.now())
+            held.failed(refused.message, self._moments.now())
             return Unavailable(f"model {held.unit.name}: {refused.message}")
         except (ConchError, OSError) as error:
             return Unavailable(f"model {held.unit.name}: {error}")
@@ -165,66 +159,45 @@ class Loader:
             self._tell()
 
     async def _load(self, held: Held) -> None:
-        if held.loaded or await self._is_ready(held):
+        if held.loaded or held.is_in(await self._server.ready()):
             return
-        began = self._time.now()
+        began = self._moments.now()
         needed = await self._needed(held)
         there = [other.occupant() for other in self._held.values() if other.loaded]
         leaving = to_leave(there, needed, self._terms.bound_bytes)
         if leaving:
             await self._unload([self._held[name] for name in leaving], f"room for {held.unit.name}")
-        async with self._alone():
+        async with self._server.alone():
             try:
-                await self._load_members(held)
+                await self._server.load(held.unit)
                 await self._measure([held])
-                self._check_size(held)
+                await self._keep_if_it_fits(held)
             except RefusedVersion as refused:
-                await self._take_back(held)
                 self._journal("load failed", held, reason=refused.message)
                 raise
             self._journal(
                 "loaded on demand",
                 held,
                 callers=held.waiting,
-                took_s=round(self._time.now() - began, 3),
-                mib=round((held.size.size_bytes if held.size else 0) / 2**20, 1),
+                took_s=round(self._moments.now() - began, 3),
+                mib=round(held.size_bytes / 2**20, 1),
             )
-
-    async def _load_members(self, held: Held) -> None:
-        for member in held.unit.members:
-            await self._server.load(member, self._deadlines.load_s)
-        wanted = self._desired.read()
-        for member in held.unit.members:
-            await self._probe(member, wanted.get(member, ()))
-
-    async def _probe(self, model: str, versions: Sequence[int]) -> None:
-        config = self._desired.config(model)
-        if config is None or not versions:
-            return
-        live = self._folders.live_models / model
-        try:
-            probes = probes_of(config, live, live / str(versions[-1]))
-        except RefusedVersion:
-            return  # one that nobody has told how to ask
-        for probe in probes:
-            await self._server.ask(model, versions[-1], probe, self._deadlines.probe_s)
-
-    async def _take_back(self, held: Held) -> None:
-        for member in reversed(held.unit.members):
-            with contextlib.suppress(ConchError):
-                await self._server.unload(member, self._deadlines.unload_s)
 
     async def _needed(self, held: Held) -> int:
         """Bytes, as it was measured, or as its files are large. Raises RefusedVersion where it never fits."""
-        if held.size is not None and held.size.versions == self._versions(held):
-            self._check_size(held)
-            return held.size.size_bytes
-        needed = sum([await self._memory.of_files(member) for member in held.unit.members])
+        if held.size is not None and held.size.versions == self._server.versions(held.unit):
+            needed = held.size.size_bytes
+        else:
+            needed = sum([await self._memory.of_files(member) for member in held.unit.members])
         self._check(needed)
         return needed
 
-    def _check_size(self, held: Held) -> None:
-        self._check(held.size.size_bytes if held.size else 0)
+    async def _keep_if_it_fits(self, held: Held) -> None:
+        try:
+            self._check(held.size_bytes)
+        except RefusedVersion:
+            await self._server.unload(held.unit)
+            raise
 
     def _check(self, size_bytes: int) -> None:
         bound = self._terms.bound_bytes
@@ -236,16 +209,12 @@ class Loader:
         measured = await self._memory.measured() if those else {}
         for held in those:
             sizes = [measured.get(member) or await self._memory.of_files(member) for member in held.unit.members]
-            held.size = Size(self._versions(held), sum(sizes))
-
-    def _versions(self, held: Held) -> tuple[int, ...]:
-        wanted = self._desired.read()
-        return tuple(version for member in held.unit.members for version in wanted.get(member, ()))
+            held.size = Size(self._server.versions(held.unit), sum(sizes))
 
     def _too_many(self) -> Sequence[tuple[str, Sequence[Held]]]:
         """Who leaves now though nobody waits for the room, and why."""
         loaded = [held for held in self._held.values() if held.loaded]
-        idle_s, now = self._terms.idle_s, self._time.now()
+        idle_s, now = self._terms.idle_s, self._moments.now()
         idle = [held for held in loaded if idle_s is not None and now - held.used_at >= idle_s]
         left = [held.occupant() for held in loaded if held not in idle]
         beyond = [self._held[name] for name in to_leave(left, 0, self._terms.bound_bytes)]
@@ -256,22 +225,12 @@ class Loader:
     async def _unload(self, leaving: Sequence[Held], reason: str) -> None:
         for held in leaving:
             held.loaded = False  # from here on who asks waits
-        while (rest_s := max(held.safe_until for held in leaving) - self._time.now()) > 0:
-            await self._time.sleep(rest_s)
-        async with self._alone():
+        while (rest_s := max(held.safe_until for held in leaving) - self._moments.now()) > 0:
+            await self._moments.sleep(rest_s)
+        async with self._server.alone():
             for held in leaving:
-                for member in reversed(held.unit.members):
-                    await self._server.unload(member, self._deadlines.unload_s)
-                await self._await_gone(held)
+                await self._server.unload(held.unit)
                 self._journal("unloaded on demand", held, reason=reason)
-
-    async def _await_gone(self, held: Held) -> None:
-        """Triton finishes the calls it has first; its processes end then."""
-        until = self._time.now() + self._deadlines.unload_s
-        while self._time.now() < until:
-            if not (await self._memory.measured()).keys() & set(held.unit.members):
-                return
-            await self._time.sleep(LOOK_S)
 
     async def _see(self) -> None:
         """What a publisher, an operator or a server's end has changed."""
@@ -279,35 +238,19 @@ class Loader:
         if self._held:
             with contextlib.suppress(Unavailable):
                 ready = await self._server.ready()
-        now = self._time.now()
+        now = self._moments.now()
         for held in self._held.values():
-            there = all(ready.get(member) for member in held.unit.members)
+            there = held.is_in(ready)
             if there and not held.loaded:
                 held.used_at, held.safe_until = now, now + SETTLE_S
             held.loaded = there
 
-    async def _is_ready(self, held: Held) -> bool:
-        ready = await self._server.ready()
-        return all(ready.get(member) for member in held.unit.members)
-
-    @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """With rollout/lock; a publisher's work is waited for."""
-        until = self._time.now() + self._deadlines.load_s
-        while True:
-            with contextlib.ExitStack() as lock:
-                try:
-                    lock.enter_context(holding(self._folders.lock))
-                except Busy:
-                    if self._time.now() >= until:
-                        raise
-                else:
-                    yield
-                    return
-            await self._time.sleep(LOOK_S)
-
     def _follow(self) -> None:
         """rollout.toml and `live/`, as they are now; while they cannot be read, as they were."""
+        seen = self._signature()
+        if seen == self._followed:
+            return
+        self._followed = seen
         try:
             terms, found = Policy.read(self._folders.root).on_demand, units(self._folders)
         except ConchError as error:
@@ -322,6 +265,11 @@ class Loader:
         before = {held.unit: held for held in self._held.values()}
         self._held = {name: before.get(unit) or Held(unit) for name, unit in found.by_name.items()}
         self._terms, self._units = terms, found
+
+    def _signature(self) -> object:
+        """Of what `units` reads, but for the configs of models that stay."""
+        paths = (self._folders.root / "rollout.toml", self._folders.live_models, self._folders.live_ensembles)
+        return [path.stat().st_mtime_ns if path.exists() else None for path in paths]
 
     def _tell(self) -> None:
         self._folders.on_demand.write(

@@ -12,8 +12,9 @@ import pytest
 
 from conch.contracts.errors import Unavailable
 from conch.rollout.folders import Folders
-from conch.rollout.on_demand.loader import Loader, Time
+from conch.rollout.on_demand.loader import Loader
 from conch.rollout.on_demand.memory import Memory
+from conch.rollout.on_demand.moments import Moments
 from conch.rollout.refusals import RefusedVersion
 from conch.rollout.server import ModelServer
 
@@ -29,8 +30,8 @@ class MovedTime:
         self._numbers = itertools.count()
 
     @property
-    def time(self) -> Time:
-        return Time(lambda: self.at, self.sleep)
+    def moments(self) -> Moments:
+        return Moments(lambda: self.at, self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -109,7 +110,7 @@ class Site:
         self.triton = SlowTriton(self.time)
         self.memory = SizedMemory(self.triton)
         self.say(terms)
-        self.loader = Loader(self.folders, self.triton, self.memory, time=self.time.time)
+        self.loader = Loader(self.folders, self.triton, self.memory, moments=self.time.moments)
 
     def say(self, terms: str) -> None:
         (self.folders.root / "rollout.toml").write_text(f"[on_demand]\n{terms}\n")

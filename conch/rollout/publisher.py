@@ -75,7 +75,7 @@ class Publisher:
 
     async def recover(self) -> None:
         """Finish or clean what a publisher that is gone has left."""
-        with holding(self._folders.lock):
+        with self._locked():
             await self._recover()
 
     async def publish(self, wanted: Publication) -> ModelRecord:
@@ -92,7 +92,7 @@ class Publisher:
         models = [model_name(one.model) for one in wanted]
         if len(set(models)) < len(models):
             raise InvalidRequest(f"{', '.join(models)} name a model twice: one version of each goes live")
-        with holding(self._folders.lock):
+        with self._locked():
             await self._recover()
             members = [await self._member(one) for one in wanted]
             self._folders.begin(Pending({one.model: one.version for one in members}))
@@ -108,7 +108,7 @@ class Publisher:
         self, model: str, version: int | None = None, *, expected_champion: int | None = None
     ) -> ModelRecord:
         """To the champion before, or to any version that is known; at once where it is still loaded."""
-        with holding(self._folders.lock):
+        with self._locked():
             await self._recover()
             record = self._record(model)
             _check_expected(model, record, expected_champion)
@@ -126,7 +126,7 @@ class Publisher:
         self, model: str, alias: str, version: int | None, *, expected_generation: int | None = None
     ) -> ModelRecord:
         """Nobody is served by it; None takes it away. Raises Overtaken where the model has changed since."""
-        with holding(self._folders.lock):
+        with self._locked():
             await self._recover()
             record = self._record(model)
             if expected_generation not in (None, record.generation):
@@ -139,7 +139,7 @@ class Publisher:
 
     async def remove(self, model: str, reason: str) -> None:
         """Unload it and forget its versions; the journal stays. Raises Mismatched for one that others need."""
-        with holding(self._folders.lock):
+        with self._locked():
             await self._recover()
             check_unused(self._folders, model_name(model))
             record = self._folders.records.read(model)
@@ -152,6 +152,15 @@ class Publisher:
             self._reached("forgotten")
             await recover(self._folders, self._server, self._deadlines, self._reached)
             self._folders.journal.append("removed", model, None, reason=reason, versions=list(versions))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """A disk that is full, fails or may only be read is Unavailable, wherever that shows."""
+        try:
+            with holding(self._folders.lock):
+                yield
+        except OSError as error:
+            raise Unavailable(f"the disk does not do its part: {error}") from error
 
     def _record(self, model: str) -> ModelRecord:
         record = self._folders.records.read(model_name(model))

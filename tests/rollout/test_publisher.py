@@ -1,3 +1,4 @@
+import errno
 import json
 
 import pytest
@@ -118,6 +119,23 @@ async def test_a_disk_that_fails_is_no_fault_of_the_version(publisher, folders, 
     assert folders.quarantine.all() == []
     assert actions(folders) == [("failed", 2)]
     assert folders.pending() is None
+    assert (await publisher.publish(Publication("intent", good))).champion == 2
+
+
+async def test_a_live_folder_that_may_only_be_read_is_told_and_the_champion_answers(
+    publisher, folders, triton, version, monkeypatch
+):
+    def read_only(path, *_):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    good = version("good")
+    with monkeypatch.context() as patched:
+        patched.setattr("conch.rollout.live_config.write_text", read_only)  # of all that lies in live/
+        for _ in range(2):  # a model's first, which begins a record, and one after it
+            with pytest.raises(Unavailable, match="Read-only file system"):
+                await publisher.publish(Publication("intent", good))
+    assert triton.served == {"intent": [1]}
+    assert folders.quarantine.all() == []
     assert (await publisher.publish(Publication("intent", good))).champion == 2
 
 

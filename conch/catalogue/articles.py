@@ -10,14 +10,13 @@ from uuid import UUID
 from conch.catalogue.columns import HIGHEST_RATING, Columns
 from conch.catalogue.files import Values
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.identifiers import LONGEST_KEY
+from conch.contracts.identifiers import LONGEST_KEY, category_key
 
 LONGEST_NAME = 2_000
 """Characters."""
 
 DEAREST = 1e9
 
-_BLANKS = re.compile(r"\s+")
 # With halves of surrogate pairs, which JSON can hold and UTF-8 cannot.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _YES, _NO = frozenset({"true", "yes", "in stock"}), frozenset({"false", "no", "out of stock"})
@@ -84,14 +83,6 @@ def shelf_of(values: Values, columns: Columns) -> Shelf:
         name=say.text("name", LONGEST_NAME) or called,
         parent=say.text("parent", LONGEST_KEY),
     )
-
-
-def category_key(text: str) -> str:
-    """What it is called in Redis and in requests: blanks become hyphens. Raises InvalidRequest for braces."""
-    key = _BLANKS.sub("-", text.strip())
-    if "{" in key or "}" in key or not 0 < len(key) <= LONGEST_KEY:
-        raise InvalidRequest(f"category {text[:80]!r} has braces, or not 1 to {LONGEST_KEY} characters")
-    return key
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from conch.catalogue.articles import Shelf, category_key
+from conch.catalogue.articles import Shelf
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.identifiers import category_key
 
 DEEPEST = 32
 """Categories from a root to a leaf."""

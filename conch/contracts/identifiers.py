@@ -3,6 +3,7 @@
 A key that is no UUID becomes uuid5(catalogue, key) and stays usable in requests: it is made into the same UUID again.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID, uuid5
@@ -16,6 +17,7 @@ LONGEST_KEY = 200
 """Characters."""
 
 _ROOT = UUID("6f6b2d9c-0f0e-5b57-9d0a-63f1f6d2c9aa")
+_BLANKS = re.compile(r"\s+")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 Uuids = npt.NDArray[np.uint8]
@@ -37,6 +39,14 @@ def texts_of(uuids: Uuids) -> list[str]:
     digits = np.ascontiguousarray(uuids).tobytes().hex()
     words = [digits[at : at + 32] for at in range(0, len(digits), 32)]
     return [f"{word[:8]}-{word[8:12]}-{word[12:16]}-{word[16:20]}-{word[20:]}" for word in words]
+
+
+def category_key(text: str) -> str:
+    """What a category is called in Redis and in requests: blanks become hyphens. Raises InvalidRequest for braces."""
+    key = _BLANKS.sub("-", text.strip())
+    if "{" in key or "}" in key or not 0 < len(key) <= LONGEST_KEY:
+        raise InvalidRequest(f"category {text[:80]!r} has braces, or not 1 to {LONGEST_KEY} characters")
+    return key
 
 
 def _bytes_of(catalogue: str, key: str) -> bytes:

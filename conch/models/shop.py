@@ -20,6 +20,7 @@ from conch.recommendation.merging import U4
 from conch.recommendation.ranking import Offers, fixed
 from conch.stores import generations
 from conch.stores.catalogue_folder import CatalogueFolder
+from conch.stores.category_names import CategoryNames
 from conch.stores.changes import Changes, Heard
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex, Kind
@@ -65,6 +66,7 @@ class Shop:
         self.keys = CatalogueKeys(name)
         self.reader = FeatureReader(self.keys, hot, durable, ids=self._ids_of)
         self.promos = PromoBook(folder.promos if folder else None, self.keys, hot or MemoryFeatures())
+        self._categories = CategoryNames(name, folder.relations if folder else None)
         self.changes_lost = 0
         self._told: dict[int, int] = {}
         self._folder = folder
@@ -148,7 +150,8 @@ class Shop:
         return int(pids[0]) if pids[0] != NO_REASON else int(self.ids.look_up(Kind.MASTERS, uuid)[0])
 
     def category_of(self, key: str) -> int:
-        return int(self.ids.look_up(Kind.CATEGORIES, uuids_of(self.name, [key]))[0]) if key else NO_REASON
+        """As somebody calls it; NO_REASON for what is none, or nothing."""
+        return self._categories.number_of(key, self.ids) if key else NO_REASON
 
     def masters_of(self, pids: U4) -> U4:
         masters = np.full(len(pids), NO_REASON, np.uint32)

@@ -22,6 +22,7 @@ from conch.contracts.provenance import NO_REASON
 from conch.stores import generations
 from conch.stores.breaker import Breaker
 from conch.stores.catalogue_folder import CatalogueFolder
+from conch.stores.category_names import CategoryNames
 from conch.stores.durable import relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import Dense, IdIndex, Kind
@@ -58,6 +59,7 @@ class Stock:
     breaker: Breaker
     durable: Relations
     titles: Titles | None
+    categories: CategoryNames
     sold: Sold | None
     """None: nothing was imported."""
     reader: FeatureReader
@@ -91,7 +93,8 @@ class Shelf:
         return owner if owner != NO_REASON else int(self.ids.look_up(Kind.MASTERS, uuid)[0])
 
     def category_of(self, key: str) -> int:
-        return int(self.ids.look_up(Kind.CATEGORIES, uuids_of(self.name, [key]))[0])
+        """As somebody calls it; NO_REASON for what is none."""
+        return self.stock.categories.number_of(key, self.ids)
 
     def categories_of(self, master: int) -> Sequence[int]:
         """Its leaf category, and those above."""
@@ -160,14 +163,16 @@ class Shelves:
         durable = _durable(files)
         reader = FeatureReader(CatalogueKeys(catalogue), self._hot, durable)
         sold = Sold(partial(_rollups, files))
-        return Stock(self._hot, self._breaker, durable, Titles(files.relations), sold, reader, threading.Lock())
+        titles, names = Titles(files.relations), CategoryNames(catalogue, files.relations)
+        return Stock(self._hot, self._breaker, durable, titles, names, sold, reader, threading.Lock())
 
     def _empty(self, catalogue: str) -> Shelf:
         nothing = Snapshot.empty()
         keys = CatalogueKeys(catalogue) if catalogue else CatalogueKeys()
         durable = MemoryRelations()
         reader = FeatureReader(keys, None, durable)
-        stock = Stock(self._hot, self._breaker, durable, None, None, reader, threading.Lock())
+        names = CategoryNames(keys.catalogue, None)
+        stock = Stock(self._hot, self._breaker, durable, None, names, None, reader, threading.Lock())
         return Shelf(catalogue, IdIndex.empty(), nothing, SnapshotCatalogue(nothing), stock)
 
 

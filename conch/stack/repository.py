@@ -3,6 +3,7 @@
 `repository/` is for people and pipelines to update; `live/` is what Triton reads, written by us alone.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from conch.contracts.errors import Internal, NotFound
 from conch.rollout.bytecode import write_bytecode
+from conch.rollout.durable import write_json
 from conch.rollout.folders import Folders
 from conch.rollout.restoring import forget_unfinished, keep_all_configs, restore
 
@@ -23,8 +25,11 @@ MODELS = "models"
 ENSEMBLES = "ensembles"
 """Triton reads the two as repositories of their own."""
 
-SHIPPED = ".shipped.json"
-"""In `repository/`: the sha256 of every small file as we wrote it, to tell ours from those a person changed."""
+SHIPPED = "rollout/shipped.json"
+"""Beside `repository/`: the sha256 of every small file as we wrote it, to tell ours from those a person changed."""
+_SHIPPED_BEFORE = ".shipped.json"
+"""In `repository/`, where it used to stand."""
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 WeightFiles = Mapping[str, Mapping[str, Path]]
 """Verified weight files: by `<model>/<version>`, then by the name the model opens."""
@@ -49,25 +54,32 @@ def shipped_models(root: Path) -> list[str]:
 def fill_repository(root: Path, repository: Path, weights: WeightFiles, only: Collection[str] | None = None) -> None:
     """Bring what the checkout ships into `repository`; a file that somebody changed there stays as it is.
 
-    Safe to repeat. Whatever the checkout does not ship (other models, other versions) is left alone.
+    Safe to repeat. Whatever the checkout does not ship (other models, other versions) is left alone; and one that may
+    only be read is served as it is.
     """
     names = shipped_models(root)
     for name in only or ():
         if name not in names:
             raise NotFound(f"no model or ensemble {name}; the checkout has {', '.join(names)}")
+    hashes = _shipped(repository)
+    try:
+        _fill(root, repository, weights, names if only is None else sorted(only), hashes)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
+        logger.warning("%s may only be read, and is served as it is: %s", repository, error)
+    write_json(repository.parent / SHIPPED, hashes)
+
+
+def _fill(root: Path, repository: Path, weights: WeightFiles, names: Collection[str], hashes: dict[str, str]) -> None:
     repository.mkdir(parents=True, exist_ok=True)
-    record = repository / SHIPPED
-    hashes: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
-    for name in names if only is None else sorted(only):
+    for name in names:
         parent = "model_repository" if (root / "model_repository" / name).is_dir() else "ensembles"
         _ship(root / parent / name, repository / name, repository, hashes)
         for version, files in weights.items():
             if version.split("/")[0] == name:
                 for file, source in files.items():
                     _place_weight(source, repository / version / file)
-    scratch = record.with_suffix(".part")
-    scratch.write_text(json.dumps(hashes, indent=1, sort_keys=True))
-    scratch.replace(record)
 
 
 def fill_live(repository: Path, live: Path) -> list[str]:
@@ -116,13 +128,21 @@ def fill_live(repository: Path, live: Path) -> list[str]:
 
 def _shipped_versions(repository: Path) -> dict[str, set[str]]:
     """By model, of those that the checkout ships."""
-    record = repository / SHIPPED
     found: dict[str, set[str]] = {}
-    for key in json.loads(record.read_text()) if record.is_file() else ():
+    for key in _shipped(repository):
         parts = Path(key).parts
         if len(parts) > 2 and parts[1].isdecimal():
             found.setdefault(parts[0], set()).add(parts[1])
     return found
+
+
+def _shipped(repository: Path) -> dict[str, str]:
+    """Hashes by path in it."""
+    for record in (repository.parent / SHIPPED, repository / _SHIPPED_BEFORE):
+        if record.is_file():
+            found: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))
+            return found
+    return {}
 
 
 def _others(folder: Path, shipped: Collection[str]) -> Callable[[str, list[str]], list[str]]:

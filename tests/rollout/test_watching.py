@@ -100,7 +100,8 @@ async def test_a_folder_named_for_no_version_goes_nowhere(watch, clock, folders,
 async def test_what_is_dropped_while_no_stack_runs_is_published_and_not_just_loaded(
     watch, clock, folders, triton, version
 ):
-    (folders.repository / SHIPPED).write_text('{"intent/config.pbtxt": "", "intent/1/model.py": ""}')
+    folders.rollout.mkdir()
+    (folders.root / SHIPPED).write_text('{"intent/config.pbtxt": "", "intent/1/model.py": ""}')
     shutil.copytree(version("good"), folders.repository / "intent/2")
 
     fill_live(folders.repository, folders.live_models.parent)

@@ -1,10 +1,11 @@
+import errno
 import os
 
 import pytest
 
 from conch.contracts.errors import NotFound
 from conch.rollout.folders import Folders
-from conch.stack.repository import checkout, fill_live, fill_repository, shipped_models
+from conch.stack.repository import SHIPPED, checkout, fill_live, fill_repository, shipped_models
 
 
 @pytest.fixture
@@ -148,3 +149,36 @@ def test_live_holds_the_config_that_the_server_prefers_and_the_others_are_kept_w
         "configs/gpu.pbtxt",
         "probes.json",
     ]
+
+
+def test_what_was_shipped_is_remembered_beside_the_repository_also_where_it_stood_in_it_before(source, tmp_path):
+    repository = tmp_path / "repository"
+    fill_repository(source, repository, {})
+    assert sorted(path.name for path in repository.iterdir()) == ["loud", "upper"]
+    (tmp_path / SHIPPED).rename(repository / ".shipped.json")
+    (source / "model_repository/upper/1/model.py").write_text("two\n")
+    fill_repository(source, repository, {})
+    assert (repository / "upper/1/model.py").read_text() == "two\n"
+
+
+def test_a_repository_that_may_only_be_read_is_served_as_it_is(source, tmp_path, monkeypatch, caplog):
+    def read_only(_, target):
+        raise OSError(errno.EROFS, "Read-only file system", str(target))
+
+    repository, live = tmp_path / "repository", tmp_path / "live"
+    fill_repository(source, repository, {})
+    (source / "model_repository/upper/1/model.py").write_text("two\n")
+    monkeypatch.setattr("conch.stack.repository._copy", read_only)
+    fill_repository(source, repository, {})
+    assert "may only be read, and is served as it is" in caplog.text
+    assert fill_live(repository, live) == ["loud", "upper"]
+    assert (live / "models/upper/1/model.py").read_text() == "one\n"
+
+
+def test_a_disk_that_fails_otherwise_ends_the_start(source, tmp_path, monkeypatch):
+    def full(_, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr("conch.stack.repository._copy", full)
+    with pytest.raises(OSError, match="No space left"):
+        fill_repository(source, tmp_path / "repository", {})

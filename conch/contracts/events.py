@@ -19,7 +19,8 @@ EVENTS, FORGOTTEN = "events", "users.forgotten"
 Name = Annotated[str, Meta(max_length=200)]
 """An id, as its owner writes it; empty: not known."""
 Named = Annotated[str, Meta(min_length=1, max_length=200)]
-Amount = Annotated[float, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+"""Infinity is none: JSON cannot say it, and a sum never gets rid of it."""
 Millis = Annotated[int, Meta(ge=1)]
 """Since 1970, UTC."""
 Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]

@@ -26,7 +26,7 @@ MOST_EXCLUDED = 100_000
 PAGES = 4
 """Of the first one's size that a list is made and kept for, up to RANKED_MOST items."""
 
-_CANDIDATES_STATES = {
+CANDIDATES_STATES = {
     "unknown": "it is no pid or master of the catalogue",
     "excluded": "the caller excludes it",
     "looked_at": "it is the item that is looked at",
@@ -116,7 +116,7 @@ class Recommending:
         state = said["state"]
         if state != "candidate":
             known = "excluded" if state == "looked_at" else state
-            return Explanation(wish.explain, known, _CANDIDATES_STATES.get(state, state))
+            return Explanation(wish.explain, known, CANDIDATES_STATES.get(state, state))
         place = columns.place_of(said["master"])
         if place >= 0:
             told = "served" if place < bounds.k else "cut"

@@ -3,6 +3,7 @@ the same answers and the same refusals."""
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,16 +15,19 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from conch.clients.edge import Client, Retries
 from conch.clients.kafka import KafkaEventLog
 from conch.clients.status import error_of
-from conch.contracts.errors import InvalidRequest, NotFound
+from conch.contracts.errors import ConchError, InvalidRequest, NotFound, TooMuch
 from conch.contracts.events import EVENTS, Order, decode
 from conch.contracts.pb.recommend.v1 import recommend_pb2 as pb
 from conch.contracts.pb.recommend.v1.recommend_pb2_grpc import RecommendStub
 from conch.contracts.recommendation import Wish
 from gateway.addresses import Addresses
+from gateway.recommending.recommending import CANDIDATES_STATES as STATES
 from tests.gateway.conftest import CALLERS, quick_settings, running
 from tests.kafka_broker import running_kafka
 from tests.made_up_shop import ShopStack
 from tests.recommend_twin import RecommendTwin
+
+JSON = {"Content-Type": "application/json"}
 
 PATHS = {
     "Recommend": "/v1/recommend",
@@ -61,7 +65,9 @@ class Grpc:
         self._address = addresses.grpc
 
     async def ask(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = ParseDict(_as_message(method, body), getattr(pb, f"{method}Request")())
+        # protobuf's JSON has NaN and Infinity as text.
+        body = json.loads(json.dumps(_as_message(method, body)), parse_constant=str)
+        request = ParseDict(body, getattr(pb, f"{method}Request")())
         async with grpc.aio.insecure_channel(self._address) as channel:
             try:
                 reply = await getattr(RecommendStub(channel), method)(request, timeout=30)
@@ -76,10 +82,11 @@ class Http:
 
     async def ask(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
         async with httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as client:
-            answer = await client.post(PATHS[method], json=body)
+            # NaN and Infinity are written as they are: no JSON, but what careless programs send.
+            answer = await client.post(PATHS[method], content=json.dumps(body), headers=JSON)
         if answer.status_code != 200:
             error = answer.json()["error"]
-            raise {404: NotFound, 400: InvalidRequest}[answer.status_code](error["message"])
+            raise {404: NotFound, 400: InvalidRequest, 413: TooMuch}[answer.status_code](error["message"])
         return dict(answer.json())
 
 
@@ -150,23 +157,111 @@ async def test_tracked_events_are_in_the_log_and_bad_ones_are_named(face: Shop, 
     assert all(isinstance(event, Order) and (event.quantity, event.price) == (2, 9.5) for event in mine)
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "error", "words"),
-    [
-        ("Recommend", {"widget": "attic"}, NotFound, "home"),
-        ("Recommend", {"variant": "blue"}, NotFound, "control"),
-        ("Recommend", {"k": -1}, InvalidRequest, "k is -1"),
-        ("Recommend", {"k": 1_000_000}, InvalidRequest, "k is 1000000"),
-        ("Related", {"item": "no-such"}, NotFound, "no-such"),
-        ("BestSellers", {"category": "no-such"}, NotFound, "no-such"),
-        ("Rerank", {"candidates": []}, InvalidRequest, "0 candidates"),
-    ],
-)
-async def test_refusals_are_the_same(
-    face: Shop, method: str, body: dict[str, Any], error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
+REFUSED: list[tuple[str, dict[str, Any], type[Exception], str]] = [
+    ("Recommend", {"widget": "attic"}, NotFound, "home"),
+    ("Recommend", {"variant": "blue"}, NotFound, "control"),
+    ("Recommend", {"k": -1}, InvalidRequest, "k is -1"),
+    ("Recommend", {"k": 1_000_000}, InvalidRequest, "k is 1000000"),
+    ("Related", {"item": "no-such"}, NotFound, "no-such"),
+    ("BestSellers", {"category": "no-such"}, NotFound, "no-such"),
+    ("Rerank", {"candidates": []}, InvalidRequest, "0 candidates"),
+    ("Recommend", {"user": "u" * 201}, InvalidRequest, "user"),
+    ("Recommend", {"user": "a{b}"}, InvalidRequest, "braces"),
+    ("Recommend", {"item": "i" * 1_001}, InvalidRequest, "characters"),
+    ("Recommend", {"category": "c" * 1_001}, InvalidRequest, "characters"),
+    ("Recommend", {"explain": "e" * 1_001}, InvalidRequest, "characters"),
+    ("Recommend", {"exclude": ["x"] * 100_001}, InvalidRequest, "100001 ids, at most 100000"),
+    ("Recommend", {"exclude": [""]}, InvalidRequest, "0 characters"),
+    ("Recommend", {"exclude": ["x" * 300]}, InvalidRequest, "300 characters"),
+    ("Recommend", {"offset": -1}, InvalidRequest, "offset is -1"),
+    ("Recommend", {"recommendation_id": "seven"}, NotFound, "seven"),
+    ("Related", {"item": "no-such", "k": -1}, InvalidRequest, "k is -1"),
+    ("Related", {"item": "no-such", "k": 1_000_000}, InvalidRequest, "k is 1000000"),
+    ("Related", {"item": "i" * 1_001}, InvalidRequest, "characters"),
+    ("BestSellers", {"k": -1}, InvalidRequest, "k is -1"),
+    ("BestSellers", {"k": 1_000_000}, InvalidRequest, "k is 1000000"),
+    ("BestSellers", {"category": "c" * 1_001}, InvalidRequest, "characters"),
+    ("Rerank", {"candidates": [{"master": "m", "score": math.nan}]}, InvalidRequest, "score"),
+    ("Rerank", {"candidates": [{"master": "m", "score": math.inf}]}, InvalidRequest, "score"),
+    ("Rerank", {"candidates": [{"master": "m", "score": 1}] * 2}, InvalidRequest, "same master"),
+    ("Rerank", {"candidates": [{"master": "m" * 1_001, "score": 1}]}, InvalidRequest, "characters"),
+    ("Rerank", {"candidates": [{"master": "m", "score": 1}], "widget": "attic"}, NotFound, "home"),
+    ("Rerank", {"candidates": [{"master": "m", "score": 1}], "variant": "blue"}, NotFound, "control"),
+    ("Rerank", {"candidates": [{"master": "m", "score": 1}], "k": -1}, InvalidRequest, "k is -1"),
+    ("Rerank", {"candidates": [{"master": "m", "score": 1}], "k": 1_000_000}, InvalidRequest, "k is 1000000"),
+    ("Track", {"events": [{"kind": "view", "user": "u", "pid": "p"}] * 1_001}, TooMuch, "1001 events"),
+]
+
+
+async def refusal(face: Shop, method: str, body: dict[str, Any]) -> ConchError | None:
+    try:
         await face.ask(method, body)
+    except ConchError as error:
+        return error
+    return None
+
+
+async def test_refusals_are_the_same(face: Shop) -> None:
+    for method, body, error, words in REFUSED:
+        said = await refusal(face, method, body)
+        assert isinstance(said, error), f"{method} of {str(body)[:100]}: {said!r}"
+        assert words in said.message
+
+
+NOBODY_KNOWS: list[dict[str, Any]] = [
+    {},
+    {"k": 0},
+    {"user": "nobody-we-know"},
+    {"item": "no-uuid"},
+    {"category": "no-category"},
+    {"exclude": ["no-uuid", "no-uuid"]},
+    {"exclude": [f"{number:08x}-8f0e-4f57-9d0a-63f1f6d2c9aa" for number in range(100_000)]},
+    {"item": "\u0000", "category": "\U0001f600"},
+]
+
+
+async def test_what_nobody_knows_is_answered_with_what_sells_and_says_so(face: Shop) -> None:
+    for wish in NOBODY_KNOWS:
+        answer = await face.ask("Recommend", wish)
+        assert (answer["fallback"], len(answer["items"])) == ("best_sellers", 50), str(wish)[:100]
+
+
+async def test_a_price_that_is_none_is_refused_by_its_index(face: Shop) -> None:
+    orders = [{"kind": "order", "user": "u", "pid": "p", "price": price} for price in (math.nan, math.inf, -1.0, 1.0)]
+    answer = await face.ask("Track", {"events": orders})
+    assert (answer["accepted"], [one["index"] for one in answer["refused"]]) == (1, [0, 1, 2])
+
+
+NO_WISHES = [
+    (b"{", 400),
+    (b"[]", 400),
+    (b'{"user": "\xff"}', 400),
+    (b'{"user": "\\ud800"}', 400),
+    (b'{"k": "many"}', 400),
+    (b'{"k": 1.5}', 400),
+    (b'{"k": 1' + b"0" * 40 + b"}", 400),
+    (b'{"colour": "red"}', 400),
+    (b'{"exclude": [1]}', 400),
+    (b" " * 50 * 2**20, 413),
+]
+
+
+async def test_what_is_no_wish_is_refused_in_the_shape_of_all_of_v1(shop: Addresses) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{shop.http}", timeout=30, trust_env=False) as client:
+        for content, status in NO_WISHES:
+            answer = await client.post("/v1/recommend", content=content, headers=JSON)
+            assert answer.status_code == status, content[:100]
+            assert answer.json()["error"].keys() >= {"message", "type", "code"}, content[:100]
+
+
+async def test_the_description_tells_of_every_refusal_and_of_every_reason(shop: Addresses) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{shop.http}", timeout=30, trust_env=False) as client:
+        described = (await client.get("/openapi.json")).json()
+    for path in PATHS.values():
+        told = described["paths"][path]["post"]["responses"]
+        assert told.keys() >= {"200", "400", "403", "404", "413", "429", "503", "504"}, path
+    states = described["components"]["schemas"]["ExplanationShape"]["properties"]["state"]["enum"]
+    assert set(states) >= {*STATES, "served", "cut", "capped", "out_of_stock", "no_offer"} - {"looked_at"}
 
 
 async def test_the_library_reads_what_the_gateway_says(shop: Addresses) -> None:

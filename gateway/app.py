@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from conch.clients.events import EventLog
 from conch.clients.faults import Faults
 from conch.clients.inference import Inference
 from conch.clients.kafka import KafkaEventLog
+from conch.clients.on_demand import read_on_demand
 from conch.clients.triton import TritonInference
 from conch.contracts.errors import Unavailable
 from conch.edge.clusters import IDLE_S
@@ -84,7 +86,7 @@ class Gateway:
             understanding,
             Speaking(permitted, limits),
             TextEmbedding(permitted, limits),
-            Catalogue(observed),
+            Catalogue(observed, partial(read_on_demand, Path(settings.on_demand)) if settings.on_demand else tuple),
             AnyModel(permitted, keep_s=settings.metadata_keep_s),
             self._listening,
             Recommendations.of(permitted, self._shelves, settings.scenarios, self._events, self._analytics),

@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     """A file in which whoever keeps Triton says what it found to be wrong, and that it is mended; empty: health is what
     probes of this process tell, every `health_keep_s`."""
 
+    on_demand: str = ""
+    """A file that names the models which a call would load; empty: those that are served are those that are loaded."""
+
     drain_notice_s: float = Field(default=0.5, ge=0)
     """On SIGTERM health says no at once, and calls are still taken for this long: balancers need it to notice."""
 

@@ -50,6 +50,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_SCRAPE_TRITONS": json.dumps([site.addresses["triton"]["metrics"]]),
                 "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
+                "CONCH_GATEWAY_ON_DEMAND": str(Folders(site.folder.root).on_demand.path),
                 "CONCH_GATEWAY_FAULTS": str(Folders(site.folder.root).faults.path),
                 "CONCH_GATEWAY_CATALOGUES": str(site.folder.root / CATALOGUES),
                 "CONCH_GATEWAY_REDIS_ADDRESS": site.addresses["redis"]["redis"],

@@ -11,7 +11,9 @@ from conch.contracts.errors import InvalidRequest, NotFound, PermissionDenied
 from conch.contracts.provenance import DROPPED
 from conch.contracts.recommendation import Recommendation, Wish
 from conch.recommendation.scenarios import Scenarios
+from conch.stores.features import List, SortedSet
 from conch.stores.ids import Kind
+from conch.stores.redis_features import RedisFeatures
 from gateway.recommending.items import OUTPUTS
 from gateway.recommending.recommending import MOST_EXCLUDED, Recommending
 from gateway.recommending.served import NOT_KEPT
@@ -189,6 +191,29 @@ async def test_an_item_that_is_absent_is_explained_by_why(shopping: Shopping) ->
     unknown = (await recommended(shopping, user=user, explain="no-such-thing")).explanation
     assert unknown is not None
     assert unknown.state == "unknown"
+
+
+async def test_what_was_seen_or_bought_and_what_no_source_names_is_explained_so(shopping: Shopping) -> None:
+    hot = RedisFeatures(shopping.stack.redis.address, deadline_s=30)
+    buyers = {key.removeprefix("user:bought:") for key in hot.scan("user:bought:*")}
+    user = next(user for user in shopping.viewers if user in buyers)
+    bought, seen = hot.documented(f"user:bought:{user}"), hot.documented(f"user:views:{user}")
+    hot.close()
+    assert isinstance(bought, SortedSet)
+    assert isinstance(seen, List)
+    shelf = await shopping.shelves.of("default")
+    owned = {shelf.master_of(pid) for pid in bought.scores}
+    only_seen = next(pid for pid in seen.items if shelf.master_of(pid) not in owned)
+
+    async def state(item: str) -> str:
+        explained = (await recommended(shopping, user=user, k=1, explain=item)).explanation
+        assert explained is not None
+        return explained.state
+
+    assert await state(next(iter(bought.scores))) == "bought"
+    assert await state(only_seen) == "seen"
+    masters = [shopping.uuid(Kind.MASTERS, number) for number in range(0, shopping.snapshot.masters, 50)]
+    assert "not_a_candidate" in {await state(master) for master in masters}
 
 
 def best_of_their_category(shopping: Shopping) -> list[int]:

@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from conch.contracts.errors import InvalidRequest, Unavailable
+from conch.rollout.controller import Controller
 from conch.rollout.folders import Folders
+from conch.rollout.live_config import live_config
 from conch.rollout.publisher import Publication, Publisher
 from conch.rollout.refusals import Busy, RefusedVersion, Wedged
+from conch.rollout.servers import STACK, ServerAddress, ServerState
 from conch.rollout.signatures import sign
 from conch.rollout.trying_out import Deadlines
 from conch.rollout.watching import QUIET_S, Watch
@@ -178,6 +181,42 @@ async def test_whoever_publishes_may_end_at_any_step(served, version, step):
         await traffic.goes_on()
     assert traffic.errors == []
     assert champion(served) == before + (step == "recorded")
+    await all_is_well(served)
+
+
+async def test_whoever_looks_after_the_server_may_end_in_the_midst_of_it(served, version):
+    """Every step of it is ended in test_controller_crashes.py, with Tritons in memory."""
+    record = await served.publisher.publish(Publication("intent", version("looked after")))
+    config = served.folders.live_models / "intent/config.pbtxt"
+    wanted = config.read_text()
+    servers = {ServerAddress(STACK, served.server.http, served.server.grpc): served.triton}
+
+    def controller(last_step: str) -> Controller:
+        def reached(now: str) -> None:
+            if now == last_step:
+                raise Crash
+
+        return Controller(served.folders, servers, reached=reached)
+
+    async with steady_load(served.server) as traffic:
+        # Somebody loads by hand what the records do not say, and a candidate that nobody tries out.
+        own = served.folders.configs("intent", record.champion)
+        config.write_text(live_config(own, "", "intent", [record.champion]))
+        await served.triton.load("intent", PATIENCE_S)
+        config.write_text(wanted)
+        candidate = served.folders.live_models / "intent--candidate-99"
+        shutil.copytree(served.folders.version("intent", record.champion), candidate / "99")
+        (candidate / "config.pbtxt").write_text(live_config(own, "", candidate.name, [99]))
+        await served.triton.load(candidate.name, PATIENCE_S)
+        for step in ("told", "unloaded", "loaded"):
+            with pytest.raises(Crash):
+                await controller(step).step()
+            await traffic.goes_on()
+        last = controller("")
+        await last.step()
+        assert [one.state for one in last.statuses] == [ServerState.CONVERGED]
+        await traffic.goes_on()
+    assert traffic.errors == []
     await all_is_well(served)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conch.contracts.errors import Internal
-from conch.rollout.durable import write_text
+from conch.durable import write_text
 from conch.rollout.refusals import Overthrown
 
 _held: ContextVar["Fence | None"] = ContextVar("held", default=None)

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conch.clients.faults import Faults
-from conch.rollout.durable import remove_folder, write_json, write_text
+from conch.durable import remove_folder, write_json, write_text
 from conch.rollout.journal import Journal
 from conch.rollout.on_demand.states import OnDemandStates
 from conch.rollout.orders import Orders

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conch.clients.model_config import parse_config, render_config
-from conch.rollout.durable import sync_tree, write_text
+from conch.durable import sync_tree, write_text
 from conch.rollout.fence import fenced
 from conch.rollout.folders import CONFIG, CONFIGS, PROBES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 from conch.rollout.refusals import RefusedVersion
 
 CHECKSUMS = "checksums.json"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 
 
 class Deed(StrEnum):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conch.clients.model_config import render_config
+from conch.durable import sync_folder, write_text
 from conch.rollout.checks import read_config
-from conch.rollout.durable import sync_folder, write_text
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.server import ModelServer
 from conch.rollout.steps import Reached

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from conch.contracts.errors import InvalidRequest
+from conch.durable import move_folder
 from conch.rollout.blocking import off_the_loop
 from conch.rollout.bytecode import write_bytecode
 from conch.rollout.checks import check, read_config
 from conch.rollout.companions import Companion, check_companions
-from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.policy import Policy
 from conch.rollout.record import ModelRecord

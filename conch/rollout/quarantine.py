@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 
 
 @dataclass(frozen=True, slots=True)

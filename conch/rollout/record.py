@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conch.contracts.errors import Internal, InvalidRequest, NotFound, Unavailable
-from conch.rollout.durable import sync_folder, write_json
+from conch.durable import sync_folder, write_json
 from conch.rollout.fence import fenced
 
 CHAMPION = "champion"

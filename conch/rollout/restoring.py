@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from conch.rollout.durable import remove_folder, write_text
+from conch.durable import remove_folder, write_text
 from conch.rollout.folders import CONFIG, CONFIGS, PROBES, Folders
 from conch.rollout.live_config import keep_configs, live_config, preferred, write_live_config
 from conch.rollout.manifest import FileManifest

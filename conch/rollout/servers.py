@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from conch.contracts.errors import InvalidRequest
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 
 STACK = "triton"
 """The name of the server that a stack starts itself."""

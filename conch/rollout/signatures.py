@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conch.contracts.errors import InvalidRequest, Unavailable
-from conch.rollout.durable import write_text
+from conch.durable import write_text
 from conch.rollout.manifest import CHECKSUMS, SIGNATURE, FileManifest
 from conch.rollout.refusals import RefusedVersion
 

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from conch.rollout.durable import sync_tree
+from conch.durable import sync_tree
 from conch.rollout.files import check_files, ours_alone, signed
 from conch.rollout.folders import Folders
 from conch.rollout.lineage import Lineage

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 from conch.rollout.folders import CONFIG, CONFIGS, PROBES
 
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from conch.durable import move_folder
 from conch.rollout.checks import read_config
-from conch.rollout.durable import move_folder
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.live_config import candidate_config, write_live_config
 from conch.rollout.probes import ModelProbe, outputs_named, probes_of

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from conch.contracts.errors import Internal, NotFound
+from conch.durable import write_json
 from conch.rollout.bytecode import write_bytecode
-from conch.rollout.durable import write_json
 from conch.rollout.folders import Folders
 from conch.rollout.restoring import forget_unfinished, keep_all_configs, restore
 

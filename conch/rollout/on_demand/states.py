@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conch.clients.on_demand import read_on_demand
-from conch.rollout.durable import write_json
+from conch.durable import write_json
 
 
 class OnDemandStates:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from conch.contracts.errors import InvalidRequest, Unavailable
-from conch.rollout.durable import remove_folder, write_json
+from conch.durable import remove_folder, write_json
 from conch.rollout.quiet import Quiet
 from conch.rollout.sources.remote import Remote, RemoteFile
 from conch.rollout.steps import Reached, unheard

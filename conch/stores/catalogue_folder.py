@@ -10,8 +10,6 @@
 """
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Self
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.contracts.identity import TENANT_NAME
 from conch.contracts.keys import CatalogueKeys
+from conch.flocks import held
 
 CATALOGUES = "catalogues"
 """In a stack's state folder."""
@@ -83,16 +82,9 @@ class CatalogueFolder:
     def lease(self, name: str = "lease") -> Iterator[None]:
         """The right to publish ids, records and snapshots, or what another name stands for; it ends with the process
         that holds it. Raises Leased."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                who = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-                raise Leased(f"catalogue {self.name} is being written (pid {who}); try again") from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+        def leased(who: str) -> Leased:
+            return Leased(f"catalogue {self.name} is being written (pid {who}); try again")
+
+        with held(self.path / name, leased):
             yield
-        finally:
-            os.close(descriptor)

@@ -6,12 +6,12 @@
 One writer at a time: who holds the lease of the catalogue.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from conch.contracts.errors import Internal
+from conch.durable import sync_tree, write_text
 
 KEPT = 2
 """The generation before is kept: a reader that has just read the pointer still opens it."""
@@ -43,24 +43,10 @@ def publish(folder: Path, generation: int, write: Callable[[Path], None]) -> Non
         shutil.rmtree(left, ignore_errors=True)
     staged.mkdir(parents=True)
     write(staged)
-    for file in staged.iterdir():
-        _sync(file)
-    _sync(staged)
+    sync_tree(staged)
     staged.rename(target)
-    pointer = folder / f".{_POINTER}"
-    pointer.write_text(f"{generation}\n", encoding="ascii")
-    _sync(pointer)
-    pointer.rename(folder / _POINTER)
-    _sync(folder)
+    write_text(folder / _POINTER, f"{generation}\n")
     for path in folder.glob("generation-*"):
         number = path.name.removeprefix("generation-")
         if number.isdigit() and int(number) <= generation - KEPT:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -43,6 +43,8 @@ async def test_servers_end_and_are_wedged_and_callers_notice_nothing_but_the_cal
         assert second.starts == 1
 
         # One that waits for nothing ends with its server alone, which gets no more calls before that.
+        await site.until(lambda: first.regions() == first.mapped())
+        ended, others = second.regions(), first.regions()
         await wedge(site, second, 9, "")
         await site.until(lambda: site.states()["other"] is DRAINING)
         await site.until(lambda: second.starts == 2 and site.converged())
@@ -54,6 +56,11 @@ async def test_servers_end_and_are_wedged_and_callers_notice_nothing_but_the_cal
             "server converged",
         ]
         assert site.traffic.errors == []
+        # What the ended server's stubs left is swept, and nothing of the one that lives.
+        assert ended
+        await site.until(lambda: second.regions() == second.mapped())
+        assert second.regions().isdisjoint(ended)
+        assert first.regions() == first.mapped() == others
 
         # A server that is killed takes the calls with it that it had. What goes live meanwhile, it has when it is back.
         second.kept = False

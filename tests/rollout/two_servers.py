@@ -20,12 +20,12 @@ from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed
 from conch.rollout.servers import STACK, ServerAddress, ServerState
 from conch.stack.envoy import fronting
-from conch.stack.processes import ProcessMark, end_session
+from conch.stack.processes import ProcessMark, end_session, session_members
 from conch.stack.repository import checkout, fill_live, fill_repository
 from conch.stack.service import Sick
 from conch.stack.services.envoy import EnvoyProbe
 from conch.stack.serving import free_ports
-from conch.stack.shm import prefix_of, sweep
+from conch.stack.shm import SHM, prefix_of, sweep
 from conch.stack.stubs import Stubs
 from conch.stack.triton import HOST, TritonAddresses, TritonInstallation
 
@@ -65,6 +65,15 @@ class Triton:
                 start_new_session=True,
             )
         self.mark = ProcessMark.of_child(self.process.pid)
+
+    def regions(self) -> set[str]:
+        """Of shared memory, of this server's stubs now and before."""
+        return {path.name for path in SHM.glob(f"{prefix_of(self._folder)}*")}
+
+    def mapped(self) -> set[str]:
+        """Those that its processes use."""
+        maps = "".join(Path(f"/proc/{member.pid}/maps").read_text() for member in session_members(self.mark))
+        return {name for name in self.regions() if f"{SHM}/{name}" in maps}
 
     def end(self) -> None:
         end_session(self.mark)

@@ -201,6 +201,7 @@ CANDIDATES = ModelSpec(
         _tensor("sources", DataType.UINT32, -1),  # provenance.Source
         _tensor("parts", DataType.FP32, -1, len(SOURCES)),  # of the score, by source; they add up to it
         _tensor("reasons", DataType.UINT32, -1),  # the viewed master or the category that gave most; 2³²-1: none
+        _tensor("pool", DataType.UINT32, -1, POOL_WIDTH),  # the five in one, for the next step
         _tensor("generation", DataType.UINT32, 1),  # of the ids
         _tensor("recommendation_id", DataType.BYTES, 1),
         _tensor("assigned_variant", DataType.BYTES, 1),
@@ -214,9 +215,10 @@ PROMO_RANKER = ModelSpec(
     name="promo_ranker",
     is_lookup=True,
     inputs=(
-        # Exactly one of the two.
+        # Exactly one of the three; a pool has all that else stands in sources, parts and reasons.
         _optional("masters", DataType.UINT32, -1),
         _optional("master_uuids", DataType.UINT8, -1, UUID_BYTES),
+        _optional("pool", DataType.UINT32, -1, POOL_WIDTH),
         _tensor("scores", DataType.FP32, -1),
         _optional("sources", DataType.UINT32, -1),
         _optional("parts", DataType.FP32, -1, len(SOURCES)),

@@ -156,6 +156,7 @@ def _sent(shop: Shop, wish: Wish, profile: Profile, answer: Answer, degraded: Se
         "sources": pool.sources,
         "parts": pool.parts,
         "reasons": pool.reasons,
+        "pool": pool.rows,
         "generation": scalar(shop.ids.generation, np.uint32),
         "recommendation_id": strings([str(uuid4())]),
         "assigned_variant": strings([wish.scenario.variant]),

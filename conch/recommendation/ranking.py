@@ -98,28 +98,48 @@ def marks(pids: U4) -> U1:
 
 def rank(masters: U4, scores: F4, offers: Offers, promos: Promos, ranking: Ranking, k: int, now_ms: int) -> Items:
     """Masters with their candidate scores; at most k items."""
-    best = _best_offers(
+    size = min(k, len(masters))
+    places, pids, marked = np.empty(size, np.int64), np.empty(size, np.uint32), np.empty(size, np.uint32)
+    final, given, dropped = np.empty(size, np.float32), np.empty((size, 3), np.float32), np.zeros(6, np.int32)
+    count, ignored = _rank(
         fixed(masters), fixed(scores), offers.starts, offers.pids, offers.prices, offers.ratings, offers.stock,
+        offers.sellers, offers.brands, offers.categories,
         promos.pids, promos.boosts, promos.bids, promos.expiries, promos.flags, promos.marked,
-        np.float64(ranking.flash_bonus), ranking.sponsored, now_ms,
+        np.float64(ranking.flash_bonus), ranking.sponsored, now_ms, ranking.seller_cap, ranking.brand_cap,
+        ranking.category_cap, ranking.sponsored_slots if ranking.sponsored else 0, k,
+        places, pids, final, marked, given, dropped,
     )  # fmt: skip
-    pids, rules, prices, ratings, changes, adjustments, sponsored, bids, states, ignored = best
-    taken, slots, dropped = within_caps(
-        fixed(masters), pids, rules, prices, ratings, sponsored, states, offers.sellers, offers.brands,
-        offers.categories, ranking.seller_cap, ranking.brand_cap, ranking.category_cap,
-        ranking.sponsored_slots if ranking.sponsored else 0, k,
+    return Items(places[:count], pids[:count], final[:count], marked[:count], given[:count], dropped, ignored)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rank(  # type: ignore[no-untyped-def]
+    masters, scores, starts, offer_pids, prices, ratings, stock, sellers, brands, categories,
+    promo_pids, boosts, bids, expiries, flags, marked, flash_bonus, sponsors, now_ms,
+    seller_cap, brand_cap, category_cap, slots, k, places, pids, final, changes, given, dropped,
+):  # fmt: skip
+    """Into the last six; how many there are, and how many fields were ignored."""
+    best = _best_offers(
+        masters, scores, starts, offer_pids, prices, ratings, stock,
+        promo_pids, boosts, bids, expiries, flags, marked, flash_bonus, sponsors, now_ms,
     )  # fmt: skip
-    dropped[_OUT_OF_STOCK] += np.count_nonzero(states == SOLD_OUT)
-    dropped[_NO_OFFER] += np.count_nonzero(states == WITHOUT)
-    which = slots.astype(np.int64)
-    given = adjustments[taken, which]
-    given[:, 2] = np.where(slots, bids[taken], 1.0)
-    marked = changes[taken, which] | np.where(slots, np.uint32(Change.SPONSORED), np.uint32(0))
-    final = np.where(slots, sponsored[taken], rules[taken, 0])
-    return Items(
-        taken, pids[taken, which], final.astype(np.float32), marked.astype(np.uint32), given.astype(np.float32),
-        dropped, int(ignored),
+    best_pids, rules, best_prices, best_ratings, best_changes, adjustments, sponsored, best_bids, states, ignored = best
+    taken, in_slot, causes = within_caps(
+        masters, best_pids, rules, best_prices, best_ratings, sponsored, states, sellers, brands, categories,
+        seller_cap, brand_cap, category_cap, slots, k,
     )  # fmt: skip
+    dropped[:] = causes
+    for state in states:
+        dropped[_OUT_OF_STOCK] += state == SOLD_OUT
+        dropped[_NO_OFFER] += state == WITHOUT
+    for rank in range(len(taken)):
+        place, kind = taken[rank], np.int64(in_slot[rank])
+        places[rank], pids[rank] = place, best_pids[place, kind]
+        final[rank] = np.float32(sponsored[place] if kind else rules[place, 0])
+        changes[rank] = best_changes[place, kind] | (_SPONSORED if kind else np.uint32(0))
+        given[rank, 0], given[rank, 1] = adjustments[place, kind, 0], adjustments[place, kind, 1]
+        given[rank, 2] = best_bids[place] if kind else 1.0
+    return len(taken), ignored
 
 
 _STOCKED, _OUT, _UNKNOWN = 0, 1, 2
@@ -129,6 +149,7 @@ _OUT_OF_STOCK, _NO_OFFER = DROPPED.index("out_of_stock"), DROPPED.index("no_offe
 
 _BOOSTED, _FLASH, _EXPIRED = np.uint32(Change.BOOSTED), np.uint32(Change.FLASH_SALE), np.uint32(Change.EXPIRED)
 _IGNORED, _SWAPPED = np.uint32(Change.IGNORED), np.uint32(Change.OFFER_SWAPPED)
+_SPONSORED = np.uint32(Change.SPONSORED)
 
 
 @numba.njit(cache=True)

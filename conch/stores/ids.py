@@ -101,6 +101,11 @@ class IdIndex:
 
     def uuids(self, kind: Kind, ids: Dense) -> Uuids:
         """Zeros for ids beyond the map."""
+        first = self._segments[kind][:1]
+        # Most stand in the base file: then nothing need be told apart.
+        if first and len(ids) and ids.max() < len(first[0].uuids):
+            found: Uuids = first[0].uuids[ids]
+            return found
         answer = np.zeros((len(ids), 16), np.uint8)
         for segment in self._segments[kind]:
             here = np.flatnonzero((ids >= segment.first) & (ids < segment.first + len(segment.uuids)))

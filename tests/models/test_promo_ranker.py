@@ -135,6 +135,24 @@ def test_what_candidates_told_of_a_master_stands_beside_its_offer(model):
     assert answer["item_reasons"].tolist() == (masters + 9).tolist()
 
 
+def test_a_pool_is_ranked_as_its_columns_are(model):
+    told = {
+        "sources": np.arange(9, dtype=np.uint32),
+        "parts": np.arange(36, dtype=np.float32).reshape(9, 4),
+        "reasons": np.arange(9, 18, dtype=np.uint32),
+    }
+    columns = row(range(9), np.linspace(1, 0.1, 9), **told)
+    first, second = model.predict([columns, Row({"scores": columns["scores"], "pool": pool_of(columns)})])
+    assert {name: column.tolist() for name, column in first.items()} == {
+        name: column.tolist() for name, column in second.items()
+    }
+
+
+def pool_of(columns: Row):
+    floats = np.column_stack([columns["scores"], columns["parts"]]).view(np.uint32)
+    return np.column_stack([columns["masters"], floats[:, 0], columns["sources"], columns["reasons"], floats[:, 1:]])
+
+
 def test_masters_that_nobody_knows_have_no_offer(model):
     (answer,) = model.predict([row([2**32 - 1, 2**32 - 2, 10**9], [1, 1, 1])])
     assert len(answer["pids"]) == 0
@@ -150,6 +168,15 @@ REFUSED = {
     "fewer scores": (row([1, 2], [1]), InvalidRequest),
     "fewer reasons": (row([1, 2], [1, 1], reasons=np.zeros(1, np.uint32)), InvalidRequest),
     "both kinds of masters": (row([1], [1], master_uuids=np.zeros((1, 16), np.uint8)), InvalidRequest),
+    "masters and a pool": (row([1], [1], pool=np.zeros((1, 8), np.uint32)), InvalidRequest),
+    "a pool of fewer rows": (
+        Row({"scores": np.ones(2, np.float32), "pool": np.zeros((1, 8), np.uint32)}),
+        InvalidRequest,
+    ),
+    "a pool whose parts are no numbers": (
+        Row({"scores": np.ones(1, np.float32), "pool": np.full((1, 8), 2**32 - 1, np.uint32)}),
+        InvalidRequest,
+    ),
     "no masters": (Row({"scores": np.ones(1, np.float32)}), InvalidRequest),
     "no such widget": (row([1], [1], "cellar"), NotFound),
 }

@@ -15,6 +15,10 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 from conch.cli.shopper import shop as play_the_shopper
+from conch.contracts.identifiers import texts_of
+from conch.stores.catalogue_folder import CATALOGUES, CatalogueFolder
+from conch.stores.ids import IdIndex, Kind
+from conch.stores.snapshot import Snapshot
 
 Conch = Callable[..., "subprocess.CompletedProcess[str]"]
 SENTENCE = "Please summon the cleaning crew to aisle five."
@@ -249,23 +253,42 @@ def shop(conch: Conch) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_recommend_prints_the_list_that_any_kserve_client_gets(conch, shop, tmp_path):
-    done = conch("recommend", "--user", "user-1", "-k", "5", "--json")
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert {"items", "recommendation_id", "variant", "degraded", "fallback"} <= answer.keys()
-    assert len(answer["items"]) == 5
-    assert {"pid", "master", "score", "provenance"} <= answer["items"][0].keys()
+def bare_list(triton: InferenceServerClient, asked: dict[str, str], most: int) -> list[tuple[str, float]]:
+    """Of the ensemble, by a client that knows nothing of us: pid and score."""
+    tensors = [InferInput("k", [1, 1], "INT32").set_data_from_numpy(np.array([[most]], np.int32))]
+    for name, value in asked.items():
+        tensors.append(InferInput(name, [1, 1], "BYTES").set_data_from_numpy(np.array([[value.encode()]], object)))
+    answer = triton.infer("recommend", tensors)
+    pids = [str(UUID(bytes=row.tobytes())) for row in answer.as_numpy("pid_uuids")[0]]
+    return list(zip(pids, answer.as_numpy("item_scores")[0].tolist(), strict=True))
+
+
+def test_recommend_prints_the_list_that_any_kserve_client_gets(conch, shop, state):
     status = json.loads(conch("status", "--json").stdout)
-    with InferenceServerClient(status["services"]["triton"]["addresses"]["grpc"]) as triton:
-        user, most = InferInput("user", [1, 1], "BYTES"), InferInput("k", [1, 1], "INT32")
-        user.set_data_from_numpy(np.array([[b"user-1"]], object))
-        most.set_data_from_numpy(np.array([[5]], np.int32))
-        bare = triton.infer("recommend", [user, most])
-    assert [str(UUID(bytes=row.tobytes())) for row in bare.as_numpy("pid_uuids")[0]] == [
-        item["pid"] for item in answer["items"]
+    folder = CatalogueFolder.of(state / CATALOGUES, "default")
+    ids = IdIndex.open(folder.ids)
+    item = texts_of(ids.uuids(Kind.PIDS, np.array([7], np.uint32)))[0]
+    category = ids.text(Kind.CATEGORIES, int(Snapshot.open(folder.snapshot).columns.master_category[7]))
+    wishes = [
+        {"user": "user-1"},
+        {"user": "user-1", "item": item, "widget": "product"},
+        {"user": "nobody", "category": category, "widget": "category"},
+        {"user": "user-1", "category": category, "widget": "sponsored"},
     ]
-    assert bare.as_numpy("item_scores")[0].tolist() == pytest.approx([item["score"] for item in answer["items"]])
+    lists = []
+    with InferenceServerClient(status["services"]["triton"]["addresses"]["grpc"]) as triton:
+        for wish in wishes:
+            options = [word for name, value in wish.items() for word in (f"--{name}", value)]
+            done = conch("recommend", *options, "-k", "5", "--json")
+            assert done.returncode == 0, done.stderr
+            answer = json.loads(done.stdout)
+            assert {"items", "recommendation_id", "variant", "degraded", "fallback"} <= answer.keys()
+            assert {"pid", "master", "score", "provenance"} <= answer["items"][0].keys()
+            printed = [(one["pid"], pytest.approx(one["score"])) for one in answer["items"]]
+            assert len(printed) == 5
+            assert bare_list(triton, wish, 5) == printed, wish
+            lists.append(tuple(pid for pid, _ in printed))
+    assert len(set(lists)) == len(wishes)
 
 
 def test_what_is_tracked_is_reported_and_who_is_forgotten_is_not(conch, shop, tmp_path):

@@ -124,3 +124,8 @@ def _redis_of_stack(state: "State") -> str:
     if "redis" not in services:
         raise Unavailable("the stack runs without a Redis; give another by --redis HOST:PORT")
     return services["redis"].addresses["redis"]
+
+
+if __name__ == "__main__":
+    # In a container that has not what other commands need.
+    catalogue_app()

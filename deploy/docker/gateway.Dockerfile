@@ -17,7 +17,8 @@ ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 
-RUN useradd --uid 10001 --create-home conch
+# A volume of catalogues begins as this folder; triton.Dockerfile has the same user.
+RUN useradd --uid 10001 --create-home conch && install --directory --owner conch /state/catalogues
 USER conch
 
 EXPOSE 8020 8021

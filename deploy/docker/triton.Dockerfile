@@ -31,7 +31,9 @@ ENV NUMBA_CPU_NAME=generic \
 RUN python3 -m conch.recommendation.warm
 
 # Nothing here needs root; TensorRT keeps its engines in the home folder.
-RUN useradd --uid 10001 --create-home conch && chown -R conch /models /opt/kernels
+# A volume of catalogues begins as this folder; the gateway's user has the same number.
+RUN useradd --uid 10001 --create-home conch && chown -R conch /models /opt/kernels \
+    && install --directory --owner conch /state/catalogues
 USER conch
 
 EXPOSE 8000 8001 8002

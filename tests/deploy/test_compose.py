@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from jsonschema.validators import validator_for
 from typer.testing import CliRunner
 
 from conch.cli.main import app
+from conch.contracts.events import EVENTS, FORGOTTEN
 from conch.contracts.identity import FORWARDED_PATTERN
-from conch.contracts.keys import ADDRESS_VARIABLE
+from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE, CQL_VARIABLE
 from conch.stack.envoy import binary
 from conch.stack.repository import ENSEMBLES, MODELS
+from conch.stack.service import Site
 from conch.stack.services.envoy import Envoy
+from conch.stack.services.features import Features
+from conch.stack.services.gateway import Gateway
+from conch.stack.state import StateFolder
 from conch.stack.triton import TritonInstallation
 from gateway.settings import Settings
 
@@ -66,7 +72,8 @@ def test_what_is_built_is_there_and_takes_its_arguments(services):
             assert dockerfile.is_file(), f"{name} is built from {dockerfile}"
             assert set(build["args"]) <= arguments(dockerfile), name
         else:
-            assert ":" in service["image"], f"{name} must name a version"
+            built = {one["image"] for one in services.values() if "build" in one}
+            assert ":" in service["image"] or service["image"] in built, f"{name} must name a version"
 
 
 def test_what_is_mounted_is_there(compose, services):
@@ -162,7 +169,7 @@ def test_the_gateway_reads_every_setting_it_is_given(services):
     settings = {f"CONCH_GATEWAY_{name.upper()}": field for name, field in Settings.model_fields.items()}
     given = services["gateway"]["environment"]
 
-    assert set(given) <= set(settings)
+    assert set(given) - {CQL_VARIABLE} <= set(settings)
     (default,) = re.findall(r"\$\{CONCH_GATEWAY_PROCESSES:-(\d+)\}", given["CONCH_GATEWAY_PROCESSES"])
     assert Settings(processes=int(default), triton_address=given["CONCH_GATEWAY_TRITON_ADDRESS"])
     assert set(services["gateway"]["expose"]) == {
@@ -175,6 +182,77 @@ def test_metrics_and_quotas_are_where_their_servers_are(services):
     asked.append(services["triton"]["environment"][ADDRESS_VARIABLE])
     for host, _, port in (address.partition(":") for address in asked):
         assert port in services[host]["expose"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Of a stack on one machine."""
+    faces = ("grpc", "http", "internal", "metrics", "redis", "kafka")
+    names = ("edge", "features", "gateway", "kafka", "redis", "rollout", "triton")
+    addresses = {name: dict.fromkeys(faces, f"127.0.0.1:{1 + place}") for place, name in enumerate(names)}
+    return Site(StateFolder(tmp_path), addresses=addresses)
+
+
+def test_recommendation_is_told_of_its_stores_as_conch_up_tells_it(services, site):
+    up = Gateway().launch(site).environment
+    given = services["gateway"]["environment"]
+    own = {f"CONCH_GATEWAY_{name}" for name in ("CATALOGUES", "REDIS_ADDRESS", "EVENTS_ADDRESS")}
+    assert own <= set(up) & set(given)
+    models = services["triton"]["environment"]
+    assert set(models) == {ADDRESS_VARIABLE, CATALOGUES_VARIABLE, CQL_VARIABLE}
+    assert models[CATALOGUES_VARIABLE] == given["CONCH_GATEWAY_CATALOGUES"]
+    assert models[ADDRESS_VARIABLE] == given["CONCH_GATEWAY_REDIS_ADDRESS"]
+    for address in (given["CONCH_GATEWAY_EVENTS_ADDRESS"], given["CONCH_GATEWAY_REDIS_ADDRESS"]):
+        host, _, port = address.partition(":")
+        assert port in services[host]["expose"]
+    for name in ("triton", "gateway", "features"):
+        assert "catalogues:/state/catalogues" in services[name]["volumes"], name
+        assert services[name]["environment"][CQL_VARIABLE] == "${CONCH_CQL:-}", name
+
+
+def test_features_are_kept_by_the_models_own_image_with_the_arguments_of_conch_up(services, site):
+    features, triton = services["features"], services["triton"]
+    assert features["image"] == triton["image"]
+    _, *module = Features().launch(site).command
+    assert features["entrypoint"] == ["python3", *module[:2]]
+    catalogues, redis, heartbeat = features["command"]
+    assert len(module[2:]) == 3
+    assert catalogues == triton["environment"][CATALOGUES_VARIABLE]
+    assert catalogues == f"{features['environment']['CONCH_STATE']}/{Path(module[2]).name}"
+    assert redis == triton["environment"][ADDRESS_VARIABLE]
+    assert heartbeat in features["healthcheck"]["test"][-1]
+
+
+def test_topics_are_those_of_the_contract(services):
+    (script,) = services["topics"]["command"]
+    assert re.findall(r"--topic (\S+)", script) == [EVENTS, FORGOTTEN]
+    assert "compact" in script.partition(FORGOTTEN)[2]
+    # With more than 30 days the log would have who is forgotten for longer than is told.
+    assert services["kafka"]["environment"]["KAFKA_LOG_RETENTION_HOURS"] <= 30 * 24
+
+
+ONLY = """
+import importlib.metadata, runpy, sys
+distributions = importlib.metadata.packages_distributions()
+locked = set({locked!r})
+for top, names in distributions.items():
+    if not {{name.lower().replace("_", "-") for name in names}} & locked and top not in ("conch", "gateway"):
+        sys.modules[top] = None
+sys.argv = {argv!r}
+runpy.run_module("conch.cli.catalogue", run_name="__main__")
+"""
+
+
+def test_what_the_head_says_of_catalogues_runs_on_what_the_image_has(services):
+    (told,) = re.findall(r"exec features python3 -m conch\.cli\.catalogue (\w+) --redis (\S+)", HEAD)
+    command, redis = told
+    assert redis == services["triton"]["environment"][ADDRESS_VARIABLE]
+    lock = (ROOT / "requirements/gpu.lock").read_text()
+    locked = [name.lower().replace("_", "-") for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)]
+    script = ONLY.format(locked=locked, argv=["catalogue", command, "--help"])
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--redis" in done.stdout
 
 
 def test_every_model_has_a_config_for_gpus():

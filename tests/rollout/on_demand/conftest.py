@@ -40,7 +40,7 @@ class MovedTime:
 
     async def until_done(self, tasks: Collection[asyncio.Task[object]]) -> None:
         while not all(task.done() for task in tasks):
-            for _ in range(40):
+            for _ in range(25):
                 await asyncio.sleep(0)
             if self._waiting:
                 self.at, _, future = heapq.heappop(self._waiting)

@@ -3,7 +3,10 @@
 import pytest
 
 from conch.contracts.errors import Unavailable
-from conch.rollout.controller import Controller
+from conch.rollout.controller import MISSES, Controller
+from conch.rollout.fleet import Fleet
+from conch.rollout.on_demand.loader import LEASE_S, Loader
+from conch.rollout.on_demand.memory import MachineMemory
 from conch.rollout.publisher import Publication
 from conch.rollout.servers import ServerAddress, ServerState
 from tests.rollout.test_controller import Server
@@ -40,3 +43,29 @@ async def test_a_version_of_a_model_that_rests_is_published_and_stays_loaded(fol
     record = await publisher.publish(Publication("intent", version("good")))
     assert (record.champion, record.known) == (2, (1, 2))
     assert triton.served == {"intent": [1, 2]}
+
+
+async def test_of_several_servers_one_that_comes_back_serves_what_is_loaded_on_the_others(folders):
+    (folders.root / "rollout.toml").write_text('[on_demand]\nmodels = ["intent"]')
+    servers = {ServerAddress(name, f"{name}:8010", f"{name}:8011"): Server(folders) for name in "ab"}
+    first, second = servers.values()
+    fleet = Fleet({address.name: server for address, server in servers.items()}, folders.servers.read)
+    async with Loader(folders, fleet, MachineMemory(folders)) as loader:
+        controller = Controller(folders, servers, resting=loader.resting)
+        await controller.step()
+        assert [one.state for one in controller.statuses] == [ServerState.CONVERGED] * 2
+        assert [server.served for server in servers.values()] == [{}, {}]
+
+        assert 0 < await loader.ask("intent") <= LEASE_S
+        assert [server.served for server in servers.values()] == [{"intent": [1]}] * 2
+
+        second.away, second.served = True, {}
+        for _ in range(MISSES):
+            await controller.step()
+        await loader.step()
+        assert loader.resting() == set()
+
+        second.away = False
+        await controller.step()
+        assert [one.state for one in controller.statuses] == [ServerState.CONVERGED] * 2
+        assert second.served == first.served == {"intent": [1]}

@@ -78,9 +78,9 @@ class UnitServer:
         config = self._desired.config(model)
         if config is None or not versions:
             return
-        live = self._folders.live_models / model
+        own = self._folders.configs(model, versions[-1])
         try:
-            probes = probes_of(config, live, live / str(versions[-1]))
+            probes = probes_of(config, own, self._folders.version(model, versions[-1]))
         except RefusedVersion:
             return  # one that nobody has told how to ask
         for probe in probes:

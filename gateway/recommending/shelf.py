@@ -198,5 +198,5 @@ def _rollups(files: CatalogueFolder) -> Rollups:
     try:
         from conch.stores.duckdb_rollups import DuckDbRollups
     except ImportError:
-        raise Unavailable("duckdb is not installed here: pip install 'conch[recommendation]'") from None
+        raise Unavailable("duckdb is not installed here: pip install 'conch[gateway]'") from None
     return DuckDbRollups.to_read(files.rollups)

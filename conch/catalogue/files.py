@@ -51,6 +51,8 @@ class Bad:
 
 def rows_of(path: Path) -> Iterator[Found | Bad]:
     """Raises InvalidRequest for a file that is not there or of no kind that we read."""
+    if path.is_dir():
+        raise InvalidRequest(f"{path.name} is a folder: name the files in it")
     kind = path.suffix.lower().lstrip(".")
     if kind not in _READERS:
         raise InvalidRequest(f"{path.name} is no {', '.join(sorted(_READERS))}")

@@ -2,19 +2,29 @@
 
 import json as json_format
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from conch.cli.connection import Key, State, connected
 from conch.cli.console import FAILED, err, out, print_json
+from conch.cli.titles import titles_of
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.keys import DEFAULT_CATALOGUE
 from conch.contracts.recommendation import Item, Recommendation, Tracked, Wish
+from conch.stack.state import StateFolder, default_root
+from conch.stores.catalogue_folder import CATALOGUES, CatalogueFolder
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
 AT_ONCE = 500
 """Events of one call."""
@@ -23,12 +33,15 @@ AT_ONCE = 500
 def recommend(
     user: Annotated[str, typer.Option("--user", metavar="U", help="Whose tastes; none: nobody we know.")] = "",
     item: Annotated[str, typer.Option("--item", metavar="PID", help="A pid or a master that is looked at.")] = "",
-    category: Annotated[str, typer.Option("--category", metavar="C")] = "",
+    category: Annotated[str, typer.Option("--category", metavar="C", help="Its key, alias or name.")] = "",
     widget: Annotated[str, typer.Option("--widget", metavar="W", help="Of the scenarios; none: the first.")] = "",
     k: Annotated[int, typer.Option("-k", metavar="N", help="How many; 0: the widget's.")] = 0,
     variant: Annotated[str, typer.Option("--variant", metavar="V", help="None: assigned by the user.")] = "",
     explain: Annotated[str, typer.Option("--explain", metavar="ID", help="Where it came from, or why not.")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Promos are read anew from the store.")] = False,
+    catalogue: Annotated[
+        str, typer.Option("--catalogue", metavar="NAME", help="Whose titles are shown, if they are here.")
+    ] = DEFAULT_CATALOGUE,
     state: State = None,
     key: Key = "",
     json: Annotated[bool, typer.Option("--json", help="One object.")] = False,
@@ -40,7 +53,10 @@ def recommend(
     if json:
         print_json(asdict(answer))
         return
-    out.print(_table(answer))
+    folder = CatalogueFolder.of(StateFolder(state or default_root()).root / CATALOGUES, catalogue)
+    reasons = [item.provenance.because_master for item in answer.items]
+    titles = titles_of(folder, [*(item.master for item in answer.items), *reasons])
+    out.print(table_of(answer, titles))
     told = [f"variant {answer.variant}", *([f"fallback: {answer.fallback}"] if answer.fallback else [])]
     told += [f"degraded: {text}" for text in answer.degraded]
     if answer.explanation is not None:
@@ -98,16 +114,23 @@ def event_in(line: str, number: int) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "catalogue"}
 
 
-def _table(answer: Recommendation) -> Table:
-    table = Table("", "pid", "score", "price", "because", box=None, pad_edge=False)
+def table_of(answer: Recommendation, titles: Mapping[str, str]) -> Table:
+    """Of each item its title, as far as it is known, above its pid, which is whole however narrow the screen."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("item", min_width=len(NIL))
+    for head in ("score", "price"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("because")
     for rank, item in enumerate(answer.items, start=1):
-        table.add_row(str(rank), item.pid, f"{item.score:.3f}", f"{item.price:.2f}", why(item))
+        called = Text("\n".join(filter(None, [titles.get(item.master, ""), item.pid])))
+        table.add_row(str(rank), called, f"{item.score:.3f}", f"{item.price:.2f}", Text(why(item, titles)))
     return table
 
 
-def why(item: Item) -> str:
+def why(item: Item, titles: Mapping[str, str] = NO_TITLES) -> str:
     """One line."""
     reason = item.provenance
-    because = reason.because_master or reason.because_category
+    because = titles.get(reason.because_master, reason.because_master) or reason.because_category
     words = [", ".join(reason.sources) + (f" of {because}" if because else ""), *reason.changes]
     return "; ".join(word.replace("_", " ") if word in reason.changes else word for word in words if word)

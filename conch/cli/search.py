@@ -48,7 +48,8 @@ def search(
     if not goods:
         err.print("Nothing is found: conch relations build makes the index.")
         return
-    table = Table("", "price", "offers", "title", "master", box=None, pad_edge=False)
+    table = Table("", "price", "offers", "title", box=None, pad_edge=False)
+    table.add_column("master", min_width=36)
     for one in goods:
         prices = [offer["price"] for offer in one["offers"] if offer["in_stock"]]
         cheapest = f"{min(prices):.2f}" if prices else "-"

@@ -12,18 +12,17 @@ import contextlib
 import json
 import os
 import platform
-import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from usearch.index import Index
 
 from batch.choosing import offered
 from batch.database import opened
@@ -42,10 +41,9 @@ from conch.contracts.specs import EMBEDDING_WIDTH
 from conch.stack.service import HOST
 from conch.stack.services.redis import binary
 from conch.stack.serving import free_ports, serving
-from conch.stores import meanings
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.ids import IdIndex
-from conch.stores.meanings import F4, U4, Meanings, MeaningsWriter
+from conch.stores.meanings import F4, U4, Meanings, MeaningsWriter, new_graph
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.snapshot import Snapshot
 from conch.stores.sqlite_relations import SqliteRelations
@@ -85,10 +83,10 @@ def _await(features: RedisFeatures) -> None:
             time.sleep(0.05)
 
 
-async def embed(address: str, titles: list[Title], database: sqlite3.Connection) -> Vectors:
+async def embed(address: str, titles: list[Title], opens: Callable[[str], Vectors]) -> Vectors:
     async with TritonInference(address) as inference:
         embedder = await Embedder.find(inference)
-        vectors = Vectors(database, embedder.version)
+        vectors = opens(embedder.version)
         async for some in embedder.embed(titles):
             vectors.save(some.titles, some.vectors)
         return vectors
@@ -129,10 +127,7 @@ def recall(rows: F4, folder: Path) -> dict[str, float]:
 
 def approximate(rows: F4) -> dict[str, float]:
     """Recall of the graph where a small index would be searched exactly."""
-    graph: Any = Index(
-        ndim=rows.shape[1], metric="cos", dtype="bf16", connectivity=meanings.CONNECTIVITY,
-        expansion_add=meanings.EXPANSION, expansion_search=meanings.EXPANSION,
-    )  # fmt: skip
+    graph: Any = new_graph(rows.shape[1])
     graph.add(np.arange(len(rows)), rows)
     exact = rows[:QUERIES] @ rows.T
     told = {"vectors": float(len(rows))}
@@ -162,16 +157,16 @@ def stages(folder: Path, masters: int) -> tuple[dict[str, float], F4]:
     with contextlib.ExitStack() as stack:
         hot = stack.enter_context(redis(folder))
         generate(catalogue, hot, Order(masters, seed=1))
-        database = stack.enter_context(opened(catalogue.relations))
+        opens = partial(Vectors, stack.enter_context(opened(catalogue.relations)))
         records = stack.enter_context(contextlib.closing(Records(catalogue.relations)))
         durable = stack.enter_context(contextlib.closing(SqliteRelations(catalogue.relations, deadline_s=10)))
         wanted, ids = offered(Snapshot.open(catalogue.snapshot)), IdIndex.open(catalogue.ids)
         everybody = np.flatnonzero(wanted).astype(np.uint32)
         titles = list(titles_of(records, everybody))
         with serving(folder / "triton", ["embedding"], verified_weights(["embedding"])) as triton:
-            asyncio.run(embed(triton.grpc, titles[:64], database))  # Warm.
+            asyncio.run(embed(triton.grpc, titles[:64], opens))  # Warm.
             with rated("embedding", len(titles)):
-                vectors = asyncio.run(embed(triton.grpc, titles, database))
+                vectors = asyncio.run(embed(triton.grpc, titles, opens))
         with rated("indexing", len(titles)):
             index(catalogue.nearest, vectors, everybody, ids.generation, lambda *_: None)
         served = Meanings.open(catalogue.nearest, vectors.embedding)

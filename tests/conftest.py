@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-
-# Before usearch, whose own libstdc++ ends any process that loads onnxruntime after it; no process of ours has both.
-import onnxruntime  # noqa: F401
 import pytest
 
 from conch.stack.serving import Server

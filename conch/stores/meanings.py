@@ -5,9 +5,11 @@
 An index answers vectors of the embedding that it was built with and no others, so each version of the embedding has one
 of its own, and two may stand side by side while one takes the other's place. Readers map the file: instances share it.
 
-usearch has a libstdc++ of its own in its wheel: onnxruntime, loaded after it in the same process, ends with SIGSEGV.
+The one file that knows usearch.
 """
 
+import contextlib
+import ctypes
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,12 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+# The wheel of usearch has a libstdc++ of its own, and onnxruntime, loaded after it in the same process, ends with
+# SIGSEGV. So the machine's own comes first, for everybody; elsewhere than on Linux there is none.
+with contextlib.suppress(OSError):
+    ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+
 from usearch.index import Index
 
 from conch.contracts.errors import Internal
@@ -112,6 +120,18 @@ class Meanings:
         return [_near(row.keys, row.distances, k, wanted) for row in rows]
 
 
+def new_graph(width: int) -> Index:
+    """An empty one."""
+    return Index(
+        ndim=width,
+        metric="cos",
+        dtype="bf16",
+        connectivity=CONNECTIVITY,
+        expansion_add=EXPANSION,
+        expansion_search=EXPANSION,
+    )
+
+
 class MeaningsWriter:
     """The next generation of one version's index, empty at first. Nobody sees it before `publish`."""
 
@@ -131,14 +151,7 @@ class MeaningsWriter:
     def clear(self) -> None:
         """Nothing is in it, as before the first generation."""
         self.about = About(self._version, 0, 0, 0)
-        self._index = Index(
-            ndim=self._width,
-            metric="cos",
-            dtype="bf16",
-            connectivity=CONNECTIVITY,
-            expansion_add=EXPANSION,
-            expansion_search=EXPANSION,
-        )
+        self._index = new_graph(self._width)
 
     @property
     def masters(self) -> U4:

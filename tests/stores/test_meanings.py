@@ -1,6 +1,8 @@
 """The index of meanings: published by one, mapped by many, and never believed where it cannot be right."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -146,3 +148,23 @@ def test_an_index_beside_a_false_word_is_refused(folder, about):
     file.write_text(json.dumps(json.loads(file.read_text()) | about))
     with pytest.raises(Internal, match="index"):
         Meanings.open(folder, "1")
+
+
+BOTH = """
+import numpy as np
+from conch.stores.meanings import new_graph
+import onnx, onnxruntime
+from onnx import TensorProto, helper
+graph = new_graph(4)
+graph.add(np.arange(8), np.eye(8, 4, dtype=np.float32))
+values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy"]
+doubling = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "doubling", values[:1], values[1:])
+model = helper.make_model(doubling, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+print(session.run(None, {"x": np.ones(2, np.float32)})[0].tolist(), graph.search(np.eye(4)[1], 1).keys.tolist())
+"""
+
+
+def test_onnxruntime_may_be_loaded_after_the_index_in_one_process():
+    done = subprocess.run([sys.executable, "-c", BOTH], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "[2.0, 2.0] [1]\n"), done.stderr

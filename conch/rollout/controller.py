@@ -148,7 +148,7 @@ class Controller:
         if one.listed is None:
             return False
         if one.state is ServerState.DRAINING:
-            return one.drained_at is not None and self._clock() - one.drained_at >= DRAIN_S
+            return self._is_drained(one)
         if one.wedges.to_end() or one.wedges.hopeless():
             return True
         gap = self._gap(one, wanted, one.listed)
@@ -212,8 +212,11 @@ class Controller:
                 one.state, one.reason, one.drained_at = ServerState.DRAINING, reason, self._clock()
                 return
 
+    def _is_drained(self, one: Watched) -> bool:
+        return one.drained_at is not None and self._clock() - one.drained_at >= DRAIN_S
+
     def _order_restart(self, one: Watched) -> None:
-        if one.drained_at is not None:
+        if self._is_drained(one):  # another server may be why there is something to mend
             one.drained_at = None
             self._folders.orders.give(one.address.name, Order(Deed.RESTART, one.reason))
             self._reached("restart ordered")

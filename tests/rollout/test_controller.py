@@ -266,3 +266,29 @@ async def test_a_version_that_wedges_one_server_is_quarantined_and_what_is_left_
     assert await two.states() == [CONVERGED, CONVERGED]
     assert two.folders.orders.take("a") is None
     assert two.folders.orders.take("b").model == "intent--candidate-2"
+
+
+async def test_the_next_controller_asks_once_more_who_got_calls_from_the_one_before(site):
+    two = await site(2).converged()
+
+    async def answers_wrong(*_):
+        raise RefusedVersion("output intent is wrong")
+
+    two.servers[1].ask = answers_wrong
+    assert await two.states() == [CONVERGED, CONVERGED]
+    servers = dict(zip(two.addresses, two.servers, strict=True))
+    two.controller = Controller(two.folders, servers, clock=two.clock)
+    assert [one.state for one in two.controller.statuses] == [CONVERGED, CONVERGED]
+    assert await two.states() == [CONVERGED, CONVERGING]
+    assert two.controller.statuses[1].reason == "model intent: output intent is wrong"
+
+
+async def test_a_server_that_drains_when_its_controller_ends_goes_on_draining_until_its_load_has_ended(site):
+    two = await wedged(site, "intent--candidate-2", 2)
+    assert await two.states() == [CONVERGED, DRAINING]
+    servers = dict(zip(two.addresses, two.servers, strict=True))
+    two.controller = Controller(two.folders, servers, clock=two.clock)
+    assert await two.states() == [CONVERGED, DRAINING]
+    two.servers[1].hanging.clear()
+    assert await two.states() == [CONVERGED, CONVERGED]
+    assert two.folders.orders.take("b") is None

@@ -3,9 +3,11 @@
     python -m benchmarks.recommend
     python -m benchmarks.recommend --masters 1000000 --seconds 20
 
-Zipf-distributed shoppers of a made-up catalogue ask for the default widget. The load generator, the edge, Triton and
-Redis share this machine's cores. CPU is of all servers' processes and of Redis, the generator's beside it. The peer
-(benchmarks/peers/obvious_recommender.py) is called in its process, one call after the other.
+Zipf-distributed shoppers of a made-up catalogue ask for the default widget. Beside it the gateway is asked the same,
+which ranks four pages, keeps them, and makes words of the first: UUIDs, prices, and the reasons of each item. The load
+generator, the edge, Triton and Redis share this machine's cores. CPU is of all servers' processes and of Redis, the
+generator's beside it. The peer (benchmarks/peers/obvious_recommender.py) is called in its process, one call after the
+other.
 """
 
 import contextlib
@@ -23,7 +25,8 @@ import typer
 
 from benchmarks.cpu import cpu_s
 from benchmarks.shop import Shop, machine, made_up, zipf
-from benchmarks.shoppers import Outcome, Pace, infer_bytes, shopped
+from benchmarks.shoppers import METHOD, Outcome, Pace, infer_bytes, shopped
+from conch.contracts.pb.recommend.v1 import recommend_pb2 as pb
 from conch.stack.fronted import fronted
 
 MODELS = ("candidates", "promo_ranker", "recommend")
@@ -33,6 +36,7 @@ OUTPUTS: Mapping[str, Sequence[str]] = {
                   "assigned_variant", "fallback", "degraded"),
 }  # fmt: skip
 """What a caller wants: strings and columns that nobody asks for are not made."""
+GATEWAY = "/conch.recommend.v1.Recommend/Recommend"
 RESULT = Path(__file__).parent / "results" / "recommend.json"
 
 
@@ -40,6 +44,8 @@ def main(
     masters: Annotated[int, typer.Option(min=100)] = 100_000,
     per_s: Annotated[float, typer.Option(help="The sustained rate.")] = 1_000.0,
     callers: Annotated[int, typer.Option(help="Who take turns, at saturation.")] = 48,
+    gateway_per_s: Annotated[float, typer.Option(help="The gateway's sustained rate.")] = 50.0,
+    gateway_callers: Annotated[int, typer.Option(help="Of the gateway, at saturation.")] = 16,
     seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 6.0,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULT,
 ) -> None:
@@ -47,10 +53,15 @@ def main(
     before = machine()
     with tempfile.TemporaryDirectory() as name, made_up(Path(name) / "shop", masters) as shop:
         with running(Path(name), shop) as (edge, triton, root):
-            found = {
+            found: dict[str, Mapping[str, Any]] = {
                 way: measured(address, root, shop, per_s, callers, seconds)
                 for way, address in (("edge", edge), ("triton", triton))
             }
+            paces = {
+                "sustained": Pace(per_s=gateway_per_s, seconds=seconds),
+                "saturated": Pace(callers=gateway_callers, seconds=seconds),
+            }
+            found["gateway"] = {"recommend": by_the_gateway(edge, root, shop, paces)}
         peer = asked_peer(shop, seconds)
     ratios = {model: round(peer[model]["cpu_ms"] / found["edge"][model]["saturated"]["cpu_ms"], 1) for model in OUTPUTS}
     document = {
@@ -69,7 +80,8 @@ def main(
 @contextlib.contextmanager
 def running(folder: Path, shop: Shop) -> Iterator[tuple[str, str, psutil.Process]]:
     """Addresses of gRPC, and the process whose children serve."""
-    with fronted(folder / "front", MODELS, weights={}, models=shop.environment) as front:
+    stores = {"CATALOGUES": str(shop.catalogues), "REDIS_ADDRESS": shop.redis}
+    with fronted(folder / "front", MODELS, weights={}, gateway=stores, models=shop.environment) as front:
         servers = front.edge.edge.settings.upstreams.tritons
         yield front.grpc, str(servers[0].grpc), psutil.Process()
 
@@ -92,9 +104,21 @@ def measured(
     return told
 
 
-def figures(root: psutil.Process, address: str, requests: Sequence[bytes], pace: Pace) -> Mapping[str, float]:
+def by_the_gateway(
+    edge: str, root: psutil.Process, shop: Shop, paces: Mapping[str, Pace]
+) -> Mapping[str, Mapping[str, float]]:
+    """Recommend of conch.recommend.v1, through the edge."""
+    users = [f"user-{row}" for row in zipf(shop.users, 4_096, seed=1).tolist()]
+    requests = [pb.RecommendRequest(user=user).SerializeToString() for user in users]
+    shopped(edge, requests, Pace(callers=4, seconds=1.0), GATEWAY)
+    return {name: figures(root, edge, requests, pace, GATEWAY) for name, pace in paces.items()}
+
+
+def figures(
+    root: psutil.Process, address: str, requests: Sequence[bytes], pace: Pace, method: str = METHOD
+) -> Mapping[str, float]:
     before = cpu_s([root])
-    outcome: Outcome = shopped(address, requests, pace)
+    outcome: Outcome = shopped(address, requests, pace, method)
     answered = len(outcome.times_s)
     # The load lasts a second longer at either end than what is counted; the generator's own work has ended by now.
     share = outcome.seconds / (outcome.seconds + 2.0)

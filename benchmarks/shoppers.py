@@ -1,4 +1,5 @@
-"""Shoppers who call KServe's ModelInfer over gRPC: at their times, or each when its last call is answered.
+"""Shoppers who call KServe's ModelInfer or another method over gRPC: at their times, or each when its last call is
+answered.
 
 A process of its own sends messages that were made before it began, and reads of an answer only whether it came. A
 call's time counts from when it was due: a generator that is late hides nothing.
@@ -55,19 +56,19 @@ def infer_bytes(model: str, texts: dict[str, Sequence[str]], outputs: Sequence[s
     return bytes(request.SerializeToString())
 
 
-def shopped(address: str, requests: Sequence[bytes], pace: Pace) -> Outcome:
+def shopped(address: str, requests: Sequence[bytes], pace: Pace, method: str = METHOD) -> Outcome:
     """In a process of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(generate, address, requests, pace).result()
+        return pool.submit(generate, address, requests, pace, method).result()
 
 
-def generate(address: str, requests: Sequence[bytes], pace: Pace) -> Outcome:
-    return asyncio.run(_Generator(requests, pace).run(address))
+def generate(address: str, requests: Sequence[bytes], pace: Pace, method: str = METHOD) -> Outcome:
+    return asyncio.run(_Generator(requests, pace, method).run(address))
 
 
 class _Generator:
-    def __init__(self, requests: Sequence[bytes], pace: Pace) -> None:
-        self._requests, self._pace = requests, pace
+    def __init__(self, requests: Sequence[bytes], pace: Pace, method: str) -> None:
+        self._requests, self._pace, self._method = requests, pace, method
         self._times: list[float] = []
         self._failed = self._number = 0
 
@@ -75,7 +76,7 @@ class _Generator:
         channels = [
             grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(CONNECTIONS)
         ]
-        self._calls: list[Any] = [channel.unary_unary(METHOD) for channel in channels]
+        self._calls: list[Any] = [channel.unary_unary(self._method) for channel in channels]
         await asyncio.gather(*(call(self._requests[0], timeout=DEADLINE_S) for call in self._calls))
         begin = time.monotonic() + BEGIN_S
         self._from, self._until = begin + MARGIN_S, begin + MARGIN_S + self._pace.seconds

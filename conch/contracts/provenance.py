@@ -25,8 +25,7 @@ class Source(IntFlag):
     """Seen in the same sessions as a viewed master."""
     POPULAR = 32
     """Best seller of everything."""
-    NEAREST = 64
-    """Found by the index of meanings, because the master has no relations yet."""
+    # 64 is free: what is nearest by the index of meanings answers Related alone, which names its source itself.
     STALE = 128
     """Of relations older than three months."""
 

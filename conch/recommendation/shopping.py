@@ -29,8 +29,6 @@ class Related:
     scores: F4
     stale: bool = False
     """Made more than three months ago."""
-    source: Source = Source.SEMANTIC
-    """NEAREST, where the index of meanings answered for a master without relations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +95,13 @@ def _table(known: Known) -> tuple[U4, F4, I8, U4, U4, I8]:
     relations = [related for pairs in kinds for _, related in pairs]
     ids, starts = joined([related.masters for related in relations])
     scores = np.concatenate([_NO_SCORES, *[related.scores for related in relations]])
-    bits = [_semantic_bits(related) for _, related in kinds[0]]
+    bits = [_SEMANTIC | (_STALE if related.stale else 0) for _, related in kinds[0]]
     bits += [_CO_VIEWED | (_STALE if related.stale else 0) for _, related in kinds[1]]
     begins = np.array([0, len(kinds[0]), len(relations)], np.int64)
     return ids, scores, starts, np.array(bits, np.uint32), np.array(masters, np.uint32), begins
 
 
 _NO_SCORES = np.zeros(0, np.float32)
-
-
-def _semantic_bits(related: Related) -> int:
-    # Most are not asked what they are as a number: of a flag that takes longer than all the rest.
-    source = _SEMANTIC if related.source is Source.SEMANTIC else int(related.source)
-    return source | _STALE if related.stale else source
 
 
 @numba.njit(cache=True, nogil=True)

@@ -76,10 +76,10 @@ def test_masters_of_the_same_sessions_are_a_source_of_their_own():
     assert answer.pool.parts.tolist() == [[0.0, 0.0, 1.0, 0.0]]
 
 
-def test_where_relations_are_old_or_of_the_index_the_item_says_so():
-    known = Known({1: related({3: 1.0}, stale=True), 2: related({4: 1.0}, source=Source.NEAREST)})
+def test_where_relations_are_old_the_item_says_so():
+    known = Known({1: related({3: 1.0}, stale=True), 2: related({4: 1.0})})
     answer = ask(about(1, 2), known, Mix(category=0.0))
-    assert answer.pool.sources.tolist() == [Source.SEMANTIC | Source.STALE, Source.NEAREST]
+    assert answer.pool.sources.tolist() == [Source.SEMANTIC | Source.STALE, Source.SEMANTIC]
 
 
 def test_a_named_category_alone_is_not_personal():

@@ -16,7 +16,6 @@ import typer
 
 from conch.cli.connection import Key, connected
 from conch.cli.console import err, out
-from conch.cli.recommend import why
 from conch.clients.edge import Client
 from conch.contracts.errors import ConchError, Internal
 from conch.contracts.recommendation import Item, Recommendation, Wish
@@ -36,6 +35,15 @@ WITHIN_S = 60.0
 """For each thing that is waited for."""
 
 LOOK_S = 0.1
+
+OF_MASTERS = {"semantic": "is like {}", "co_view": "is viewed together with {}"}
+OF_CATEGORIES = {
+    "category_viewed": "sells best in {}",
+    "category_co_viewed": "sells best in {}, seen with what was viewed",
+    "category_liked": "sells best in {}, liked lately",
+}
+OF_ALL = {"popular": "sells best of all", "stale": "by relations of three months ago"}
+"""What the sources of an item mean to a shopper."""
 
 
 def shopper(
@@ -116,8 +124,8 @@ class Play:
 
     def _line(self, item: Item) -> str:
         because = item.provenance.because_master
-        reason = why(item).replace(because, self._name(because)) if because else why(item)
-        return f"{item.score:.3f}  {self._name(item.master)}: {reason}"
+        reasons = reasons_of(item, self._name(because) if because else "")
+        return f"{item.score:.3f}  {self._name(item.master)}: {'; '.join(reasons)}"
 
     def _name(self, key: str) -> str:
         """Of a master or a pid, as the catalogue calls it."""
@@ -152,6 +160,20 @@ class Play:
                 last = error.message
             time.sleep(LOOK_S)
         raise Internal(f"no such answer within {WITHIN_S:.0f} s; the last: {last}")
+
+
+def reasons_of(item: Item, because: str) -> list[str]:
+    """In words; `because` names the master that gave most, if one did."""
+    reason = item.provenance
+    told = []
+    for source in reason.sources:
+        if source in OF_MASTERS:
+            told.append(OF_MASTERS[source].format(because or "what was viewed"))
+        elif source in OF_CATEGORIES:
+            told.append(OF_CATEGORIES[source].format(reason.because_category or "its category"))
+        else:
+            told.append(OF_ALL.get(source, source))
+    return [*told, *(change.replace("_", " ") for change in reason.changes)]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ COPY models.toml models.toml
 COPY model_repository model_repository
 COPY ensembles ensembles
 COPY deploy/docker/fill_repository.py deploy/docker/fill_repository.py
-RUN python3 deploy/docker/fill_repository.py /models && rm -rf /root/.cache
+RUN python3 deploy/docker/fill_repository.py /models gpu && rm -rf /root/.cache
 
 # Kernels of recommendation, compiled once for any CPU: numba wants to be able to write where it reads them.
 ENV NUMBA_CPU_NAME=generic \

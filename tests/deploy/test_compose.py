@@ -117,11 +117,11 @@ def test_tritonserver_knows_every_argument(services, tmp_path):
 def test_triton_reads_what_its_image_holds(services):
     command = services["triton"]["command"]
     dockerfile = (ROOT / services["triton"]["build"]["dockerfile"]).read_text()
-    (folder,) = re.findall(r"^RUN python3 \S+/fill_repository\.py (\S+)", dockerfile, re.MULTILINE)
+    ((folder, configs),) = re.findall(r"^RUN python3 \S+/fill_repository\.py (\S+) (\S+)", dockerfile, re.MULTILINE)
 
     repositories = [argument.split("=")[1] for argument in command if argument.startswith("--model-repository=")]
     assert repositories == [f"{folder}/live/{MODELS}", f"{folder}/live/{ENSEMBLES}"]
-    assert "--model-config-name=gpu" in command
+    assert f"--model-config-name={configs}" in command
     assert "--model-control-mode=explicit" in command
 
 

@@ -47,7 +47,7 @@ def test_the_triton_image_lays_out_its_models_from_what_is_copied(tmp_path):
             shutil.copy(ROOT / source, image / source)
 
     answer = subprocess.run(
-        [sys.executable, "deploy/docker/fill_repository.py", str(models)],
+        [sys.executable, "deploy/docker/fill_repository.py", str(models), "gpu"],
         cwd=image,
         env={"PYTHONPATH": str(image), "XDG_CACHE_HOME": str(default_root().parents[1])},
         capture_output=True,
@@ -59,7 +59,8 @@ def test_the_triton_image_lays_out_its_models_from_what_is_copied(tmp_path):
         assert (models / "live/models" / str(file)).stat().st_size == file.size_bytes
     for folder in (ROOT / "model_repository").iterdir():
         if (folder / "config.pbtxt").is_file():
-            assert (models / "live/models" / folder.name / "configs/gpu.pbtxt").is_file()
+            live, gpu = models / "live/models" / folder.name / "config.pbtxt", folder / "configs/gpu.pbtxt"
+            assert live.read_text() == gpu.read_text()
 
 
 def test_the_gateway_starts_from_what_is_copied(tmp_path):

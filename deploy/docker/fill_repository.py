@@ -1,6 +1,6 @@
-"""Fetch and check the weights and lay out what Triton reads, `repository/` and `live/`, with the configs that are named.
+"""Fetch and check the weights and lay out what Triton reads, `repository/` and `live/`, with the configs named last.
 
-    python3 fill_repository.py FOLDER gpu
+python3 fill_repository.py FOLDER gpu
 """
 
 import sys

@@ -90,15 +90,18 @@ class Candidates(RaggedModel):
         wishes = [self._wish(shop, row) for row in rows]
         good = [wish for wish in wishes if isinstance(wish, Wish)]
         # They are read together: the least patient of them decides for all.
-        until = time.monotonic() + min((wish.scenario.timeout_ms for wish in good), default=0) / 1000
-        profiles, degraded = shop.reader.profiles([wish.user for wish in good], until)
+        left_s = min((wish.scenario.timeout_ms for wish in good), default=0) / 1000
+        began = time.monotonic()
+        profiles, degraded = shop.reader.profiles([wish.user for wish in good], began + left_s)
+        left_s -= time.monotonic() - began
         now_ms = time.time_ns() // 1_000_000
         asked = [
             About(profile, wish.scenario.mix, wish.item, wish.category)
             for wish, profile in zip(good, profiles, strict=True)
         ]
         wanted = interests(asked, shop.catalogue.tables, now_ms)
-        known, more = self._known(shop, wanted, until)
+        # What was computed in between is not the stores' to answer for.
+        known, more = self._known(shop, wanted, time.monotonic() + left_s)
         told = sorted({*degraded, *more, *shop.degraded()})
         shop.tell(self._count)
         tell_degraded(self._count, told, len(good))

@@ -94,7 +94,7 @@ class Gateway:
         faults = Faults(Path(settings.faults)) if settings.faults else None
         models = ModelHealth(observed, faults, keep_s=settings.health_keep_s, deadline_s=settings.health_deadline_s)
         self._settings = settings
-        self._health = Health(models)
+        self._health = Health(models, vital=settings.vital)
         self._grpc = _grpc_server(settings, reception, limits, use_cases, self._health)
         self._http = _HttpServer(
             uvicorn.Config(

@@ -6,7 +6,7 @@ whoever keeps the server has found counts from then on, whatever was answered be
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,6 +70,11 @@ class ModelHealth:
             return Verdict(ready=False, reason=error.message)
         return GOOD
 
+    async def of_all(self, models: Collection[str]) -> Verdict:
+        """The first that is not well; one that is not served is not."""
+        verdicts = await asyncio.gather(*map(self.of_model, sorted(models)))
+        return next((verdict for verdict in verdicts if not verdict.ready), GOOD)
+
     async def of_server(self) -> Verdict:
         """Not well where a model that it serves, or should, is not, of those that are in PROBES.
 
@@ -80,8 +85,7 @@ class ModelHealth:
             models = {one.name for one in await self._inference.index() if one.wanted} & PROBES.keys()
         except ConchError as error:
             return Verdict(ready=False, reason=error.message)
-        verdicts = await asyncio.gather(*map(self.of_model, sorted(models)))
-        return next((verdict for verdict in verdicts if not verdict.ready), GOOD)
+        return await self.of_all(models)
 
     async def of_version(self, model: str, version: str) -> Verdict:
         """`version` empty is the one that callers get who name none.
@@ -131,8 +135,15 @@ class ModelHealth:
 class Health:
     """What both faces tell: of every service, and whether the process itself still takes calls."""
 
-    def __init__(self, models: ModelHealth, services: Mapping[str, tuple[str, ...]] = SERVICES) -> None:
+    def __init__(
+        self,
+        models: ModelHealth,
+        services: Mapping[str, tuple[str, ...]] = SERVICES,
+        vital: Collection[str] = (),
+    ) -> None:
+        """`vital` decides for the whole server; empty: all models of ours that are served, and all of `services`."""
         self._models = models
+        self._vital = vital
         self.services = services
         self._draining = asyncio.Event()
 
@@ -150,7 +161,9 @@ class Health:
 
     async def of_server(self) -> Verdict:
         """As KServe means it: that of the whole inference server, and of this process."""
-        return DRAINING if self.draining else await self._models.of_server()
+        if self.draining:
+            return DRAINING
+        return await (self._models.of_all(self._vital) if self._vital else self._models.of_server())
 
     async def of_version(self, model: str, version: str = "") -> Verdict:
         """As KServe asks for one model. Raises InvalidRequest for what is no version."""
@@ -166,6 +179,8 @@ class Health:
         """Raises KeyError for a service that is not one of `services`."""
         if self.draining:
             return False
+        if service == ALL and self._vital:
+            return (await self.of_server()).ready
         services = self.services if service == ALL else (service,)
         verdicts = await asyncio.gather(*map(self.of_models, services))
         return all(verdict.ready for by_model in verdicts for verdict in by_model.values())

@@ -126,6 +126,10 @@ class Settings(BaseSettings):
     """A file in which whoever keeps Triton says what it found to be wrong, and that it is mended; empty: health is what
     probes of this process tell, every `health_keep_s`."""
 
+    vital: tuple[str, ...] = ()
+    """Models without which the whole server is not ready, as a JSON list: each must be served, and answer its probe.
+    Empty: of those that ship with Conch all that are served, and for gRPC's health all that its services need."""
+
     on_demand: str = ""
     """A file that names the models which a call would load; empty: those that are served are those that are loaded."""
 

@@ -3,6 +3,7 @@
 loaded_versions = 2             # of a model: the champion and those before it, warm. Default: 2
 warm_bytes = 2000000000         # files of all versions that are warm, of all models. Default: no bound
 trusted_keys = ["pNQp…"]        # who may sign versions that bring Python of their own. Default: nobody
+vital = ["whisper", "intent"]   # without them a server is not ready, see docs/servers.md. Default: all of Conch's own
 
 [on_demand]                     # models that are loaded when they are called; see on_demand/terms.py
 models = ["piper"]
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from conch.contracts.errors import InvalidRequest, Unavailable
-from conch.rollout.on_demand.terms import Terms
+from conch.rollout.on_demand.terms import Terms, names
 from conch.rollout.sources.address import SourceAddress
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 bytes as base64url."""
-KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "on_demand", "sources")
+KEYS = ("loaded_versions", "warm_bytes", "trusted_keys", "vital", "on_demand", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Policy:
     """Public halves of Ed25519 keys, base64url."""
     sources: Mapping[str, SourceAddress] = field(default_factory=dict)
     on_demand: Terms = field(default_factory=Terms)
+    vital: tuple[str, ...] = ()
+    """Models without which a server is not ready; empty: those that ship with Conch, as far as they are served."""
 
     @classmethod
     def read(cls, root: Path) -> Self:
@@ -67,6 +70,7 @@ class Policy:
             _keys(document.get("trusted_keys", [])),
             _sources(document.get("sources", {})),
             Terms.decode(document.get("on_demand", {})),
+            names("vital", document.get("vital", [])),
         )
 
 

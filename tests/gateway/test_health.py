@@ -189,6 +189,26 @@ async def test_a_service_is_ready_when_all_its_models_are(health: ModelHealth, m
     assert not await whole.ready()
 
 
+async def test_models_that_are_declared_vital_decide_for_the_server(
+    health: ModelHealth, models: InProcessInference
+) -> None:
+    models.functions["piper"] = out_for_lunch
+    assert not await Health(health).ready()
+    whole = Health(health, vital=("intent", "embedding"))
+    assert await whole.ready()
+    assert await whole.of_server() == GOOD
+    models.functions["intent"] = out_for_lunch
+    without = Health(ModelHealth(ObservedInference(models, ignored)), vital=("intent", "embedding"))
+    assert await without.of_server() == Verdict(ready=False, reason="model intent: out for lunch")
+    assert not await without.ready()
+
+
+async def test_a_vital_model_that_is_not_served_is_not_ready(health: ModelHealth) -> None:
+    verdict = await Health(health, vital=("intent", "reranker")).of_server()
+    assert not verdict.ready
+    assert "reranker" in verdict.reason
+
+
 async def test_a_draining_process_is_ready_for_nothing(health: ModelHealth) -> None:
     whole = Health(health)
     assert await whole.ready()

@@ -13,14 +13,14 @@ def test_a_file_that_is_not_there_decides_nothing(tmp_path):
 
 def test_everything_can_be_decided(tmp_path):
     (tmp_path / "rollout.toml").write_text(
-        'loaded_versions = 3\nwarm_bytes = 10\ntrusted_keys = ["' + "a" * 43 + '"]\n'
+        'loaded_versions = 3\nwarm_bytes = 10\ntrusted_keys = ["' + "a" * 43 + '"]\nvital = ["intent"]\n'
         '[sources.releases]\ns3 = "s3://bucket/a/b/"\nendpoint = "http://127.0.0.1:1"\nevery_s = 5\n'
         '[sources.models]\ngit = "https://host/models.git"\nref = "release/1"\nfolder = "models"\n'
     )
     policy = Policy.read(tmp_path)
     bucket = SourceAddress("s3", "s3://bucket/a/b/", endpoint="http://127.0.0.1:1", every_s=5)
     models = SourceAddress("git", "https://host/models.git", ref="release/1", folder="models")
-    assert policy == Policy(3, 10, ("a" * 43,), {"releases": bucket, "models": models})
+    assert policy == Policy(3, 10, ("a" * 43,), {"releases": bucket, "models": models}, vital=("intent",))
     assert (bucket.bucket, bucket.prefix) == ("bucket", "a/b")
 
 
@@ -31,6 +31,7 @@ def test_everything_can_be_decided(tmp_path):
         ("warm_bytes = -1", "warm_bytes is -1"),
         ("trusted_keys = 'abc'", "trusted_keys is 'abc', not a list"),
         ("trusted_keys = ['abc']", "trusted_keys has 'abc', no public key"),
+        ("vital = 'intent'", "vital is 'intent', not a list of names"),
         ("keep = 1", "rollout.toml has keep; there are loaded_versions"),
         ("=", "not TOML"),
         ("[sources.a]", "names 0 of s3 and git, 1 is needed"),

@@ -34,16 +34,17 @@ class Terms:
         if unknown := sorted(table.keys() - set(KEYS)):
             raise InvalidRequest(f"rollout.toml: on_demand has {', '.join(unknown)}; there are {', '.join(KEYS)}")
         return cls(
-            _names(table.get("models", [])),
+            names("on_demand.models", table.get("models", [])),
             _count("memory_mib", table["memory_mib"]) if "memory_mib" in table else None,
             _count("idle_s", table["idle_s"]) if "idle_s" in table else None,
             _count("waiting", table.get("waiting", 64)),
         )
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def names(key: str, value: Any) -> tuple[str, ...]:
+    """Of models, each once. Raises InvalidRequest."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise InvalidRequest(f"rollout.toml: on_demand.models is {value!r}, not a list of names")
+        raise InvalidRequest(f"rollout.toml: {key} is {value!r}, not a list of names")
     return tuple(sorted({model_name(one) for one in value}))
 
 

@@ -1,6 +1,6 @@
 """Which models are on demand: each by itself, and an ensemble together with its steps, or why one is not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,16 @@ class Unfit(Exception):
 
 def units(folders: Folders) -> Units:
     """As rollout.toml and `live/` say now. Raises Unavailable for a file that is wrong."""
-    models = Policy.read(folders.root).on_demand.models
+    policy = Policy.read(folders.root)
+    models = policy.on_demand.models
     ensembles = _ensembles(folders) if models else {}
     found: dict[str, Unit] = {}
     refused: dict[str, str] = {}
     for name in models:
         try:
-            found[name] = (
-                _ensemble(folders, name, ensembles) if name in ensembles else _single(folders, name, ensembles)
-            )
+            unit = _ensemble(folders, name, ensembles) if name in ensembles else _single(folders, name, ensembles)
+            _check_not_vital(unit, policy.vital)
+            found[name] = unit
         except Unfit as error:
             refused[name] = str(error)
     return Units(found, refused)
@@ -79,6 +80,12 @@ def _ensemble(folders: Folders, name: str, ensembles: Mapping[str, Sequence[str]
                 raise Unfit(f"its step {step} is {'an ensemble' if step == other else f'one of ensemble {other}, too'}")
         _check(folders, step)
     return Unit(name, (*ensembles[name], name))
+
+
+def _check_not_vital(unit: Unit, vital: Collection[str]) -> None:
+    for member in unit.members:
+        if member in vital:
+            raise Unfit(f"model {member} is vital: without it a server is not ready")
 
 
 def _check(folders: Folders, model: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from typing import ClassVar
 
 import httpx
@@ -13,6 +14,7 @@ from conch.clients.loopback import loopback_client
 from conch.contracts.errors import ConchError, Unavailable
 from conch.contracts.on_demand import says_resting
 from conch.rollout.folders import Folders
+from conch.rollout.policy import Policy
 from conch.stack.processes import ProcessMark
 from conch.stack.service import Launch, NotYet, Probe, Service, Sick, Site
 from conch.stack.turns import turns
@@ -51,6 +53,7 @@ class Gateway(Service):
                 "CONCH_GATEWAY_SCRAPE_ROLLOUT": site.addresses.get("rollout", {}).get("metrics", ""),
                 "CONCH_GATEWAY_SCRAPE_EDGE": site.addresses["edge"]["internal"],
                 "CONCH_GATEWAY_ON_DEMAND": str(Folders(site.folder.root).on_demand.path),
+                "CONCH_GATEWAY_VITAL": json.dumps(_vital(site)),
                 "CONCH_GATEWAY_FAULTS": str(Folders(site.folder.root).faults.path),
                 "CONCH_GATEWAY_CATALOGUES": str(site.folder.root / CATALOGUES),
                 "CONCH_GATEWAY_REDIS_ADDRESS": site.addresses["redis"]["redis"],
@@ -108,6 +111,14 @@ class GatewayProbe(Probe):
     def _healthy(self) -> bool:
         with Client(self._grpc, retries=ONCE) as gateway:
             return gateway.ready(timeout_s=HEALTH_DEADLINE_S)
+
+
+def _vital(site: Site) -> Sequence[str]:
+    """As rollout.toml says when a gateway starts; one that is wrong names none, and its reader says so."""
+    try:
+        return Policy.read(site.folder.root).vital
+    except Unavailable:
+        return ()
 
 
 def _said(error: Exception) -> str:

@@ -48,6 +48,14 @@ def test_what_others_need_or_what_would_lose_something_is_not_on_demand(folders)
     }
 
 
+def test_what_a_server_cannot_be_ready_without_is_not_on_demand(folders):
+    (folders.live_ensembles / "outer/config.pbtxt").unlink()
+    (folders.root / "rollout.toml").write_text('vital = ["own"]\n[on_demand]\nmodels = ["alone", "one"]\n')
+    found = units(folders)
+    assert list(found.by_name) == ["alone"]
+    assert found.refused == {"one": "model own is vital: without it a server is not ready"}
+
+
 def test_a_server_starts_with_all_models_but_those_on_demand(folders):
     assert loaded_at_start(folders) is None
     say(folders, "alone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections import defaultdict
 from concurrent import futures
 
 import grpc
@@ -11,8 +12,9 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from conch.contracts.on_demand import resting
-from conch.stack.service import NotYet
-from conch.stack.services.gateway import GatewayProbe
+from conch.stack.service import NotYet, Site
+from conch.stack.services.gateway import Gateway, GatewayProbe
+from conch.stack.state import StateFolder
 
 
 class Refusing(grpc.GenericRpcHandler):
@@ -63,6 +65,13 @@ def refusing():
     web.shutdown()
     thread.join()
     web.server_close()
+
+
+def test_a_gateway_is_told_which_models_are_vital(tmp_path):
+    site = Site(StateFolder(tmp_path), addresses=defaultdict(lambda: defaultdict(str)))
+    assert Gateway().launch(site).environment["CONCH_GATEWAY_VITAL"] == "[]"
+    (tmp_path / "rollout.toml").write_text('vital = ["whisper", "intent"]\n')
+    assert Gateway().launch(site).environment["CONCH_GATEWAY_VITAL"] == '["intent", "whisper"]'
 
 
 async def test_a_gateway_whose_model_is_on_demand_is_ready(refusing):

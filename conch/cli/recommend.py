@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -21,8 +22,6 @@ from conch.contracts.keys import DEFAULT_CATALOGUE
 from conch.contracts.recommendation import Item, Recommendation, Tracked, Wish
 from conch.stack.state import StateFolder, default_root
 from conch.stores.catalogue_folder import CATALOGUES, CatalogueFolder
-
-NIL = "00000000-0000-0000-0000-000000000000"
 
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
@@ -118,12 +117,13 @@ def table_of(answer: Recommendation, titles: Mapping[str, str]) -> Table:
     """Of each item its title, as far as it is known, above its pid, which is whole however narrow the screen."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
-    table.add_column("item", min_width=len(NIL))
+    # What may not be wrapped keeps its width while the others give way.
+    table.add_column("item", no_wrap=True)
     for head in ("score", "price"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("because")
     for rank, item in enumerate(answer.items, start=1):
-        called = Text("\n".join(filter(None, [titles.get(item.master, ""), item.pid])))
+        called = Text("\n".join([*wrap(titles.get(item.master, ""), len(item.pid)), item.pid]))
         table.add_row(str(rank), called, f"{item.score:.3f}", f"{item.price:.2f}", Text(why(item, titles)))
     return table
 

@@ -49,7 +49,7 @@ def search(
         err.print("Nothing is found: conch relations build makes the index.")
         return
     table = Table("", "price", "offers", "title", box=None, pad_edge=False)
-    table.add_column("master", min_width=36)
+    table.add_column("master", no_wrap=True)
     for one in goods:
         prices = [offer["price"] for offer in one["offers"] if offer["in_stock"]]
         cheapest = f"{min(prices):.2f}" if prices else "-"

@@ -47,7 +47,7 @@ def test_models_compile_nothing_that_stands_in_the_state_folder_of_an_install_th
 
 def test_what_no_cache_holds_is_counted(tmp_path):
     environment = {**os.environ, warm.CACHE_VARIABLE: str(tmp_path)}
-    once = "from conch.recommendation import merging, warm; merging._mask(1); print(warm.compiled())"
+    once = "from conch.recommendation import merging, warm; merging.workspace(1); print(warm.compiled())"
     counts = [
         subprocess.run([sys.executable, "-c", once], env=environment, capture_output=True, check=True).stdout.strip()
         for _ in range(2)

@@ -94,14 +94,22 @@ class SnapshotWriter:
     def _relations(self, ids: IdIndex) -> dict[str, Any]:
         active = self._hot.documented(self._folder.keys.active_masters)
         times = active.scores if isinstance(active, SortedSet) else {}
-        latest = sorted(times, key=lambda master: (-times[master], master))[:ACTIVE_KEPT]
-        numbers = ids.look_up(Kind.MASTERS, uuids_of(self._folder.name, latest)) if latest else _NOTHING[0]
-        numbers = np.unique(numbers[numbers != NONE])
+        latest = sorted(times, key=lambda master: (-times[master], master))
+        hot = self._numbers(ids, latest)
+        numbers = np.unique(hot[:ACTIVE_KEPT])
         names = texts_of(ids.uuids(Kind.MASTERS, numbers))
         lists = self._lists([self._folder.keys.semantic(name) for name in names], Family.SEMANTIC)
         known = [place for place, (related, _) in enumerate(lists) if len(related)]
         found = _table("relation", "ids", [lists[place] for place in known])
-        return {"relation_masters": numbers[known], **found}
+        return {"active_masters": np.unique(hot), "relation_masters": numbers[known], **found}
+
+    def _numbers(self, ids: IdIndex, masters: Sequence[str]) -> U4:
+        """In order; without those that are unknown."""
+        if not masters:
+            return _NOTHING[0]
+        numbers = ids.look_up(Kind.MASTERS, uuids_of(self._folder.name, masters))
+        known: U4 = numbers[numbers != NONE]
+        return known
 
     def _without_redis(self, ids: IdIndex, columns: Columns, before: Snapshot) -> dict[str, Any]:
         stays = _stays(before.columns, len(columns.category_parent))
@@ -206,6 +214,7 @@ def _stays(columns: Columns, categories: int) -> dict[str, Any]:
     stays: dict[str, Any] = {
         "popular_pids": columns.popular_pids,
         "popular_scores": columns.popular_scores,
+        "active_masters": columns.active_masters,
         "relation_masters": columns.relation_masters,
         "relation_starts": columns.relation_starts,
         "relation_ids": columns.relation_ids,

@@ -3,9 +3,10 @@
     wave 1    profiles: views, liked categories and purchases of every user of the batch
     wave 2    relations of every viewed master of the batch that this process does not remember
 
-Redis answers first; relations that it does not have, or all of them while it is away, come from the durable store, and
-when that is away too from the snapshot of active masters. So it is too where Redis was emptied, or there was no time
-(waves.py). What is read of a user is never remembered.
+Redis has those of hot masters, whom the host's snapshot names; of all others the durable store is asked in the same
+wave. What Redis lacks all the same comes from the snapshot, and is read of the durable store behind the answer, for the
+next one. While Redis is away, or was emptied, the durable store is asked for all; when that is away too, or there was
+no time (waves.py), the snapshot answers alone. What is read of a user is never remembered.
 """
 
 import logging
@@ -13,7 +14,8 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +39,9 @@ STALE_MS = 90 * 86_400_000
 
 REMEMBERED = 20_000
 """Masters whose relations a process keeps: some 20 MB."""
+
+BEHIND_S = 1.0
+"""For a read that no answer waits for."""
 
 MISSING = 1_000
 """Masters without relations that are kept in mind: somebody is asked to make them."""
@@ -112,6 +117,8 @@ class FeatureReader:
         self._remembered: OrderedDict[tuple[Family, int], _Remembered] = OrderedDict()
         self._missing: list[str] = []
         self._told: OrderedDict[str, float] = OrderedDict()
+        self._behind: tuple[Sequence[int], Future[Wave]] | None = None
+        """Masters whose relations are read for the next answer."""
         self.tally = Tally()
 
     @property
@@ -141,6 +148,7 @@ class FeatureReader:
         """By family and master; those without relations are absent. And what was down."""
         found: dict[Family, dict[int, Related]] = {family: {} for family in wanted}
         asked: list[Wanted] = []
+        self._remember_behind(ids)
         now = self._clock()
         for family, masters in wanted.items():
             for master in dict.fromkeys(masters):
@@ -154,11 +162,14 @@ class FeatureReader:
 
     def forget(self, masters: Iterable[int]) -> None:
         """What was remembered of them."""
+        # What is being read behind an answer may be older.
+        self._behind = None
         for master in masters:
             for family in (Family.SEMANTIC, Family.MASTER_CO_VIEW):
                 self._remembered.pop((family, master), None)
 
     def forget_all(self) -> None:
+        self._behind = None
         self._remembered.clear()
 
     def missing(self) -> Sequence[str]:
@@ -179,29 +190,75 @@ class FeatureReader:
     ) -> set[str]:
         """Adds what there is to `found`."""
         keys = self._keys_of(asked, ids)
-        hot = self._waves.hot(keys, until)
-        features = [self._unpacked(blob, family) for blob, (family, _) in zip(hot.blobs, asked, strict=True)]
-        degraded = _lack(hot, FROM_DURABLE)
         # Masters seen together are Redis' alone, and only hot ones have them: what is not there is nowhere.
-        missing = [
-            place for place, feature in enumerate(features) if feature is None and asked[place][0] is Family.SEMANTIC
-        ]
+        semantic = [place for place, (family, _) in enumerate(asked) if family is Family.SEMANTIC]
+        are_hot = _among([asked[place][1] for place in semantic], snapshot.plain.active_masters)
+        cold = {place for place, is_hot in zip(semantic, are_hot, strict=True) if not is_hot}
+        hot, of_cold = self._waves.both(keys, [keys[place] for place in sorted(cold)], until)
+        features = [self._unpacked(blob, family) for blob, (family, _) in zip(hot.blobs, asked, strict=True)]
         self.tally.hits += sum(feature is not None for feature in features)
+        missing = [place for place in semantic if features[place] is None]
         self.tally.misses += len(missing)
-        durable = self._waves.durable([keys[place] for place in missing], until)
-        for place, row in zip(missing, durable.blobs, strict=True):
-            features[place] = self._unpacked(row, asked[place][0])
-        if durable.away:
-            degraded = {FROM_SNAPSHOT} if hot.away else {*degraded, NO_DURABLE}
-            found[Family.SEMANTIC].update(_of_snapshot([asked[place] for place in missing], snapshot))
+        masters = [master for _, master in asked]
+        rows, degraded = self._rows(keys, masters, missing, cold, hot, of_cold, until)
+        for place in missing:
+            features[place] = self._unpacked(rows.get(place), Family.SEMANTIC)
+        lacking = [masters[place] for place in missing if features[place] is None]
+        found[Family.SEMANTIC].update(_of_snapshot(lacking, snapshot))
         for key, (family, master), feature in zip(keys, asked, features, strict=True):
             if feature is not None:
                 found[family][master] = self._related(key, feature)
-            elif family is Family.SEMANTIC and not degraded and len(self._missing) < MISSING:
-                self._missing.append(self._name(key))
+            elif family is Family.SEMANTIC and not degraded:
+                self._note_missing(key)
             if not degraded:
                 self._remember(family, master, found[family].get(master))
         return degraded
+
+    def _rows(
+        self,
+        keys: Sequence[str],
+        masters: Sequence[int],
+        missing: Sequence[int],
+        cold: Collection[int],
+        hot: Wave,
+        of_cold: Callable[[], Wave],
+        until: float,
+    ) -> tuple[Mapping[int, bytes | None], set[str]]:
+        """What the durable store has of what Redis lacks, by place in `keys`; and what was down."""
+        rows: dict[int, bytes | None] = {}
+        degraded, away = _lack(hot, FROM_DURABLE), False
+        if any(place in cold for place in missing):
+            durable = of_cold()
+            rows |= zip(sorted(cold), durable.blobs, strict=True)
+            away = durable.away
+        late = [place for place in missing if place not in cold]
+        if degraded:
+            durable = self._waves.durable([keys[place] for place in late], until)
+            rows |= zip(late, durable.blobs, strict=True)
+            away |= durable.away
+        elif late:
+            self._read_behind([keys[place] for place in late], [masters[place] for place in late])
+        if away:
+            degraded = {FROM_SNAPSHOT} if hot.away else {*degraded, NO_DURABLE}
+        return rows, degraded
+
+    def _note_missing(self, key: str) -> None:
+        if len(self._missing) < MISSING:
+            self._missing.append(self._name(key))
+
+    def _read_behind(self, keys: Sequence[str], masters: Sequence[int]) -> None:
+        """One at a time: what is not read now is read when it is missed again."""
+        if self._behind is None:
+            self._behind = masters, self._waves.beside(keys, self._clock() + BEHIND_S)
+
+    def _remember_behind(self, ids: IdIndex) -> None:
+        if self._behind is None or not self._behind[1].done():
+            return
+        (masters, read), self._behind = self._behind, None
+        keys = self._keys_of([(Family.SEMANTIC, master) for master in masters], ids)
+        for key, master, row in zip(keys, masters, read.result().blobs, strict=True):
+            if (feature := self._unpacked(row, Family.SEMANTIC)) is not None:
+                self._remember(Family.SEMANTIC, master, self._related(key, feature))
 
     def _keys_of(self, asked: Sequence[Wanted], ids: IdIndex) -> list[str]:
         names = texts_of(ids.uuids(Kind.MASTERS, np.array([master for _, master in asked], np.uint32)))
@@ -289,14 +346,24 @@ def _lack(wave: Wave, away: str) -> set[str]:
     return {EMPTIED} if wave.emptied else set()
 
 
-def _of_snapshot(asked: Sequence[Wanted], snapshot: Snapshot) -> Mapping[int, Related]:
+def _among(masters: Sequence[int], known: U4) -> Sequence[bool]:
+    """Of each whether `known`, which ascends, has it."""
+    if not len(known):
+        return [False] * len(masters)
+    wanted = np.array(masters, np.uint32)
+    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    are_there: Sequence[bool] = (known[places] == wanted).tolist()
+    return are_there
+
+
+def _of_snapshot(masters: Sequence[int], snapshot: Snapshot) -> Mapping[int, Related]:
     """Semantic relations of active masters; there are no others in a snapshot."""
     columns = snapshot.columns
     known: U4 = columns.relation_masters
     found: dict[int, Related] = {}
-    for family, master in asked:
+    for master in masters:
         place = int(np.searchsorted(known, np.uint32(master)))
-        if family is Family.SEMANTIC and place < len(known) and known[place] == master:
+        if place < len(known) and known[place] == master:
             here = slice(int(columns.relation_starts[place]), int(columns.relation_starts[place + 1]))
             found[master] = Related(columns.relation_ids[here], columns.relation_scores[here])
     return found

@@ -29,6 +29,10 @@ U1 = npt.NDArray[np.uint8]
 _ABOUT = "about.json"
 
 
+_LATER: Mapping[str, npt.DTypeLike] = {"active_masters": np.uint32}
+"""Columns that a snapshot of before does not have, and that may be empty."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """provenance.NO_REASON stands for none."""
@@ -64,8 +68,10 @@ class Columns:
     """By category: of the weekly batch."""
     related_categories: U4
     related_scores: F4
+    active_masters: U4
+    """All of masters:active, ascending: hot ones, whose relations Redis has."""
     relation_masters: U4
-    """Active masters, ascending: what answers when no store does."""
+    """The latest of them, ascending: what answers when no store does."""
     relation_starts: I8
     relation_ids: U4
     relation_scores: F4
@@ -95,7 +101,7 @@ class Snapshot:
         path = generations.folder_of(folder, generation)
         try:
             about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
-            columns = {field.name: np.load(path / f"{field.name}.npy", mmap_mode="r") for field in fields(Columns)}
+            columns = {field.name: _opened(path / f"{field.name}.npy") for field in fields(Columns)}
         except (OSError, ValueError, EOFError) as error:
             raise Internal(f"snapshot {generation} cannot be read: {error}") from error
         return cls(generation, About(**about), Columns(**columns))
@@ -141,6 +147,15 @@ def publish(folder: Path, columns: Columns, about: About) -> int:
     generation = generations.current(folder) + 1
     generations.publish(folder, generation, write)
     return generation
+
+
+def _opened(path: Path) -> npt.NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return] # numpy's own type is Any
+    except FileNotFoundError:
+        if path.stem not in _LATER:
+            raise
+        return np.zeros(0, _LATER[path.stem])
 
 
 def _save(target: Path, column: npt.NDArray[Any]) -> None:

@@ -64,6 +64,7 @@ def test_relations_of_active_masters_come_from_redis_and_else_from_the_durable_s
             store.durable.write([PackedRow(key, packed)])
     store.snapshots.write()
     columns = open_(store).columns
+    assert columns.active_masters.tolist() == [0, 1, 2, 3]
     assert columns.relation_masters.tolist() == [0, 2]
     assert columns.relation_starts.tolist() == [0, 1, 2]
     assert columns.relation_ids.tolist() == [1, 3]

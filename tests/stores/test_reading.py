@@ -1,4 +1,6 @@
 import math
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -68,10 +70,19 @@ class Durable(MemoryRelations, Slow):
     away = False
     reads = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._gate = threading.Lock()
+
+    def held(self) -> threading.Lock:
+        """While it is, nobody is answered."""
+        return self._gate
+
     def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         if self.away:
             raise Unavailable("the durable store is away")
-        self.spend(within_s)
+        with self._gate:
+            self.spend(within_s)
         self.reads += 1
         return super().read(keys)
 
@@ -126,6 +137,11 @@ def semantic(reader: FeatureReader, masters: Sequence[int], ids: IdIndex, snapsh
     return {master: related.masters.tolist() for master, related in found[Family.SEMANTIC].items()}, degraded
 
 
+def of_hot(*masters: int) -> Snapshot:
+    """A snapshot that knows them to be hot, and no relations."""
+    return replace(Snapshot.empty(), columns=replace(empty(), active_masters=np.array(masters, np.uint32)))
+
+
 def test_profiles_of_a_whole_batch_are_one_wave(reader, hot):
     put(hot, KEYS.views("a"), packed(Family.VIEWS, (70, 7), (80, 8)))
     put(hot, KEYS.recent_categories("a"), packed(Family.RECENT_CATEGORIES, (3, 0.5, NOW_MS)))
@@ -147,10 +163,32 @@ def test_nobody_is_asked_for_nobody(reader, hot):
 def test_relations_of_a_whole_batch_are_one_wave_and_then_remembered(reader, hot, durable, ids):
     put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
     put(hot, KEYS.semantic(NAMES[2]), packed(Family.SEMANTIC, (6, 0.8)))
-    assert semantic(reader, [1, 2, 1], ids) == ({1: [5], 2: [6]}, set())
+    assert semantic(reader, [1, 2, 1], ids, of_hot(1, 2)) == ({1: [5], 2: [6]}, set())
     assert (hot.reads, durable.reads) == (1, 0)
     assert semantic(reader, [2, 1], ids) == ({1: [5], 2: [6]}, set())
     assert (hot.reads, reader.tally.hits, reader.tally.misses) == (1, 4, 0)
+
+
+def test_masters_that_are_not_hot_are_asked_of_both_stores_in_one_wave(reader, hot, durable, ids):
+    for master, related in ((2, 6), (3, 7)):
+        durable.write([PackedRow(KEYS.semantic(NAMES[master]), packed(Family.SEMANTIC, (related, 0.8)))])
+    put(hot, KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))
+    put(hot, KEYS.semantic(NAMES[3]), packed(Family.SEMANTIC, (8, 0.9)))
+    assert semantic(reader, [1, 2, 3], ids, of_hot(1)) == ({1: [5], 2: [6], 3: [8]}, set())
+    assert (hot.reads, durable.reads, reader.reads) == (1, 1, 1)
+
+
+def test_a_hot_master_that_redis_lacks_is_read_behind_the_answer_for_the_next_one(reader, hot, durable, ids):
+    durable.write([PackedRow(KEYS.semantic(NAMES[1]), packed(Family.SEMANTIC, (5, 0.9)))])
+    with durable.held():
+        assert semantic(reader, [1], ids, of_hot(1)) == ({}, set())
+        assert semantic(reader, [1], ids, of_hot(1)) == ({}, set())
+    assert reader.missing() == [NAMES[1]]
+    deadline = time.monotonic() + 10
+    while not semantic(reader, [1], ids, of_hot(1))[0]:
+        assert time.monotonic() < deadline
+    assert semantic(reader, [1], ids, of_hot(1)) == ({1: [5]}, set())
+    assert (durable.reads, reader.reads) == (1, 1)
 
 
 def test_two_families_are_read_in_one_wave(reader, hot, ids):
@@ -257,8 +295,15 @@ def test_a_wave_has_half_of_the_time_that_is_left_and_the_last_one_all(reader, h
     hot.needs_s = 0.06
     assert reader.profiles(["a"], until) == ([COLD], set())
     assert hot.asked_within == pytest.approx(0.1)
-    assert reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)[1] == set()
-    assert (hot.asked_within, durable.asked_within) == (pytest.approx(0.07), pytest.approx(0.08))
+    hot.needs_s = 10.0
+    assert reader.related({Family.SEMANTIC: [1]}, ids, of_hot(1), until)[1] == {FROM_DURABLE}
+    assert (hot.asked_within, durable.asked_within) == (pytest.approx(0.07), pytest.approx(0.07))
+
+
+def test_both_stores_of_one_wave_have_the_time_there_is(reader, hot, durable, clock, ids):
+    until = clock.now + 0.2
+    reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)
+    assert (hot.asked_within, durable.asked_within) == (pytest.approx(0.1), pytest.approx(0.2))
 
 
 def test_what_did_not_come_in_time_is_left_out_and_told_of(reader, hot, durable, clock, ids):
@@ -266,14 +311,14 @@ def test_what_did_not_come_in_time_is_left_out_and_told_of(reader, hot, durable,
     until = clock.now + 0.2
     hot.needs_s = 10.0
     assert reader.profiles(["a"], until) == ([COLD], {NO_PROFILES})
-    found, degraded = reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)
+    found, degraded = reader.related({Family.SEMANTIC: [1]}, ids, of_hot(1, 2), until)
     assert (list(found[Family.SEMANTIC]), degraded) == ([1], {FROM_DURABLE})
     durable.needs_s = 10.0
     reader.forget_all()
-    _, degraded = reader.related({Family.SEMANTIC: [1]}, ids, Snapshot.empty(), until)
+    _, degraded = reader.related({Family.SEMANTIC: [1]}, ids, of_hot(1, 2), until)
     assert degraded == {FROM_SNAPSHOT}
     assert clock.now == pytest.approx(until)
-    assert reader.related({Family.SEMANTIC: [2]}, ids, Snapshot.empty(), until)[1] == {FROM_SNAPSHOT}
+    assert reader.related({Family.SEMANTIC: [2]}, ids, of_hot(1, 2), until)[1] == {FROM_SNAPSHOT}
     assert clock.now == pytest.approx(until)
 
 

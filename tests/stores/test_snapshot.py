@@ -53,6 +53,12 @@ def test_a_damaged_snapshot_is_named(tmp_path):
         Snapshot.open(tmp_path)
 
 
+def test_a_snapshot_of_before_knows_no_hot_masters(tmp_path):
+    publish(tmp_path, empty(), ABOUT)
+    (generations.folder_of(tmp_path, 1) / "active_masters.npy").unlink()
+    assert Snapshot.open(tmp_path).columns.active_masters.tolist() == []
+
+
 def test_a_column_that_stays_is_linked_and_a_part_of_one_is_written(tmp_path):
     prices = np.array([1, 2, 3], np.float32)
     rest = {name: np.zeros(3, np.uint32) for name in ("pid_master", "pid_seller")}

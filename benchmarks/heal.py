@@ -39,7 +39,7 @@ INPUTS = {"text": text_column("call John")}
 LOOK_S = 0.05
 GIVE_UP_S = 90.0
 REST_S = Patience().steady_s + 1.0
-"""Before a kill: it is an accident, and none of several in a row, which the stack treats as one server that is unwell."""
+"""Before a kill: it is an accident, and none of several in a row, which are taken for a server that is unwell."""
 STEADY_S = 2.0
 """Answers alone for so long: it is mended."""
 AIMS = {"stub found within_s": 3.0}

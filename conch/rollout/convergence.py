@@ -8,7 +8,6 @@ from conch.clients.triton_http import ListedModel
 from conch.contracts.errors import ConchError
 from conch.rollout.desired import Desired, Versions
 from conch.rollout.folders import Folders
-from conch.rollout.probes import probes_of
 from conch.rollout.refusals import RefusedVersion, Wedged
 from conch.rollout.server import ListedServer, ready_versions
 from conch.rollout.steps import Reached, unheard
@@ -96,15 +95,7 @@ class Convergence:
         return ""
 
     async def _ask(self, model: str, versions: Versions) -> None:
-        config = self.desired.config(model)
-        if config is None or not versions:
-            return
-        own = self.folders.configs(model, versions[-1])
-        try:
-            probes = probes_of(config, own, self.folders.version(model, versions[-1]))
-        except RefusedVersion:
-            return  # one that nobody has told how to ask
-        for probe in probes:
+        for probe in self.desired.probes(model, versions):
             await self.server.ask(model, versions[-1], probe, self.deadlines.probe_s)
 
     async def _load(self, model: str, trouble: Trouble | None) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from conch.clients.model_config import parse_config
 from conch.contracts.errors import InvalidRequest
 from conch.rollout.folders import CONFIG, Folders
+from conch.rollout.probes import ModelProbe, probes_of
+from conch.rollout.refusals import RefusedVersion
 from conch.rollout.versions import is_candidate
 
 Versions = Sequence[int]
@@ -42,6 +44,17 @@ class Desired:
         except (OSError, UnicodeDecodeError, InvalidRequest):
             return None
         return self._configs[path][1]
+
+    def probes(self, model: str, versions: Versions) -> Sequence[ModelProbe]:
+        """What the newest of `versions` is asked; nothing where nobody has told how to ask it."""
+        config = self.config(model)
+        if config is None or not versions:
+            return ()
+        own = self._folders.configs(model, versions[-1])
+        try:
+            return probes_of(config, own, self._folders.version(model, versions[-1]))
+        except RefusedVersion:
+            return ()
 
 
 def _chosen(policy: Any, there: Versions) -> Versions:

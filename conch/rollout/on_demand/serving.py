@@ -10,7 +10,6 @@ from conch.rollout.lock import holding
 from conch.rollout.on_demand.memory import Memory
 from conch.rollout.on_demand.moments import Moments
 from conch.rollout.on_demand.units import Unit
-from conch.rollout.probes import probes_of
 from conch.rollout.refusals import Busy, RefusedVersion
 from conch.rollout.server import ModelServer
 from conch.rollout.trying_out import Deadlines
@@ -75,13 +74,5 @@ class UnitServer:
         return tuple(version for member in unit.members for version in wanted.get(member, ()))
 
     async def _probe(self, model: str, versions: Versions) -> None:
-        config = self._desired.config(model)
-        if config is None or not versions:
-            return
-        own = self._folders.configs(model, versions[-1])
-        try:
-            probes = probes_of(config, own, self._folders.version(model, versions[-1]))
-        except RefusedVersion:
-            return  # one that nobody has told how to ask
-        for probe in probes:
+        for probe in self._desired.probes(model, versions):
             await self._server.ask(model, versions[-1], probe, self._deadlines.probe_s)

@@ -95,10 +95,6 @@ class Backlog:
         return not (self._sent or self._waiting or self._accounts.waits)
 
     @property
-    def waiting_samples(self) -> int:
-        return self._waiting_samples
-
-    @property
     def next_offset(self) -> int:
         """Where what is sent next begins."""
         return self._waiting[0].offset if self._waiting else self._accounts.next_offset

@@ -46,10 +46,6 @@ class Profile:
     bought: U4 = field(default_factory=_nothing(np.uint32))
     """Masters."""
 
-    @property
-    def is_cold(self) -> bool:
-        return not (len(self.views) or len(self.liked))
-
 
 COLD = Profile()
 

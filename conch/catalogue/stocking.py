@@ -1,11 +1,9 @@
 """A made-up catalogue goes into the stores: durable tables, Redis, rollups."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from conch.contracts.features import Family
 from conch.contracts.keys import CO_VIEW_KEPT, SEMANTIC_TTL_S
 from conch.contracts.provenance import NO_REASON
 from conch.features.packing import NO_PACKED
+from conch.stores.batches import batches
 from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.features import HotFeatures, SortedSet, Write
 from conch.stores.relations import PackedRow, Relations, Table
@@ -38,8 +37,6 @@ RELATED_AT_ONCE = 5_000
 
 SOURCE = "generated:1"
 """The inference_source of relations that nobody inferred."""
-
-Item = TypeVar("Item")
 
 
 class Stocking:
@@ -97,7 +94,7 @@ class Stocking:
         begins = np.flatnonzero(np.diff(sold.pane_ms, prepend=-1)).tolist()
         bounds = list(zip(begins, [*begins[1:], len(sold.pane_ms)], strict=True))
         with closing(DuckDbRollups(self._rollups)) as rollups:
-            for some in _batches(bounds, PANES_AT_ONCE):
+            for some in batches(bounds, PANES_AT_ONCE):
                 rollups.load({int(sold.pane_ms[begin]): self._pane(sold, begin, end) for begin, end in some})
 
     def _pane(self, sold: signals.Sold, begin: int, end: int) -> list[Sale]:
@@ -137,7 +134,7 @@ class Stocking:
         made, writer = self._made, self._writer
         made_at = datetime.fromtimestamp(made.now_ms / 1000, UTC).isoformat()
         groups = groups_of(made.goods.leaf, made.tree.shelves, most)
-        for some in _batches(similar(made.goods, groups, hottest, most), RELATED_AT_ONCE):
+        for some in batches(similar(made.goods, groups, hottest, most), RELATED_AT_ONCE):
             rows: list[tuple[str, ...]] = []
             writes: list[Write] = []
             for row, related, scores in some:
@@ -151,11 +148,5 @@ class Stocking:
         return related_masters
 
     def _put(self, writes: Iterable[Write]) -> None:
-        for some in _batches(writes, AT_ONCE):
+        for some in batches(writes, AT_ONCE):
             self._hot.write(some)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while some := list(itertools.islice(source, size)):
-        yield some

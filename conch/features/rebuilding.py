@@ -10,7 +10,8 @@ from conch.contracts.features import Stamp
 from conch.contracts.keys import FAMILIES, CatalogueKeys
 from conch.features.packing import NO_PACKED, TTL_S, Packer
 from conch.features.reconciling import Reconciler, rebuilt
-from conch.features.refilling import AT_ONCE, Refilling, batches, categories
+from conch.features.refilling import AT_ONCE, Refilling, categories
+from conch.stores.batches import batches
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import HotFeatures, SortedSet, Value, Write
 from conch.stores.ids import IdIndex

@@ -4,9 +4,7 @@ Packed relations of active masters as the durable store has them, best sellers o
 host's book, and which masters are active. Only what Redis does not have: who wrote meanwhile is newer.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from conch.contracts.errors import Unavailable
@@ -16,6 +14,7 @@ from conch.contracts.keys import BEST_SELLERS_KEPT, SEMANTIC_TTL_S
 from conch.features.packing import NO_PACKED, TTL_S, Packer
 from conch.features.promo_book import promo_fields
 from conch.stores import promos
+from conch.stores.batches import batches
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import Hash, HotFeatures, SortedSet, Value, Write
 from conch.stores.ids import IdIndex, Kind
@@ -25,8 +24,6 @@ from conch.stores.snapshot import Snapshot
 
 AT_ONCE = 200
 """Keys of a pipeline."""
-
-Item = TypeVar("Item")
 
 
 class Refilling:
@@ -114,9 +111,3 @@ class Refilling:
 def categories(ids: IdIndex) -> Iterator[str]:
     for number in range(ids.size(Kind.CATEGORIES)):
         yield ids.text(Kind.CATEGORIES, number)
-
-
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while some := list(islice(source, size)):
-        yield some

@@ -7,11 +7,10 @@ newer. The packed row that stands there is read first, for what a time cannot te
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TypeVar
 from uuid import UUID
 
 from conch.contracts.features import Stamp, Unreadable, stamp_of
+from conch.stores.batches import batches
 from conch.stores.cql import Cql, Row, Statement
 from conch.stores.cql_servers import CqlServers
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations, Table
@@ -67,8 +66,6 @@ _LIST = {
 }
 STATEMENTS = (_READ, _STANDING, _PACKED, _DELETE, *_GET.values(), *_PUT.values(), *_LIST.values())
 
-Item = TypeVar("Item")
-
 
 def timestamp_of(stamp: Stamp) -> int:
     """Microseconds, the time of a write in CQL: near the clock, so that who writes with plain CQL writes as of now, and
@@ -104,9 +101,9 @@ class CqlRelations(Relations):
     def load(self, table: Table, rows: Iterable[tuple[str, ...]], packed: Iterable[PackedRow]) -> None:
         """As of now: what comes later is newer, whatever its stamp."""
         now = time.time_ns() // 1_000
-        for some in _batches(rows, AT_ONCE):
+        for some in batches(rows, AT_ONCE):
             self._write(_PUT[table], [(*typed(table, row), now) for row in some])
-        for blobs in _batches(packed, AT_ONCE):
+        for blobs in batches(packed, AT_ONCE):
             self._write(_PACKED, [(row.key, row.blob, now) for row in blobs])
 
     def semantic(self, master: UUID) -> SemanticRelations | None:
@@ -204,9 +201,3 @@ def _newest(rows: Sequence[PackedRow]) -> Sequence[PackedRow]:
         if row.key not in newest or not is_newer(newest[row.key].blob, row.blob):
             newest[row.key] = row
     return list(newest.values())
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while some := list(islice(source, size)):
-        yield some

@@ -32,6 +32,11 @@ class Row:
 
     tensors: Arrays
     identity: Identity = ANONYMOUS
+    wanted: frozenset[str] = frozenset()
+    """Outputs that are asked for; a model may leave the others out of its answer. Empty: all."""
+
+    def wants(self, output: str) -> bool:
+        return not self.wanted or output in self.wanted
 
     def __getitem__(self, name: str) -> Array:
         return self.tensors[name]

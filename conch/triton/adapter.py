@@ -80,12 +80,7 @@ class TritonModel:
         read = [self._read(request) for request in requests]
         calls = [call for call in read if isinstance(call, Call)]
         answers = self._meter.run(calls, model.audio_ms, lambda admitted: run(model, admitted, self._counts.executed))
-        wanted = [
-            set(request.requested_output_names())
-            for request, call in zip(requests, read, strict=True)
-            if isinstance(call, Call)
-        ]
-        responses = iter([self._response(*one) for one in zip(answers, calls, wanted, strict=True)])
+        responses = iter([self._response(*one) for one in zip(answers, calls, strict=True)])
         self._watch.answered(begun, calls, answers)
         return [next(responses) if isinstance(call, Call) else self._refusal(call) for call in read]
 
@@ -127,15 +122,16 @@ class TritonModel:
             arrays = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             if not self._batched:
                 arrays = {name: array[np.newaxis] for name, array in arrays.items()}
-            return Call(from_triton(self.model_class.spec, arrays), identity)
+            wanted = frozenset(request.requested_output_names())
+            return Call(from_triton(self.model_class.spec, arrays), identity, wanted)
         except Exception as error:  # noqa: BLE001 - an edge: one request that cannot be read must not fail its neighbours
             return blamed(error, identity)
 
-    def _response(self, answer: Answer, call: Call, wanted: Collection[str]) -> Any:
+    def _response(self, answer: Answer, call: Call) -> Any:
         if isinstance(answer, ConchError):
             return self._refusal(answer)
         try:
-            return self._sent(answer, call.batch, wanted)
+            return self._sent(answer, call.batch, call.wanted)
         except Exception as error:  # noqa: BLE001 - an edge: an answer that cannot be sent must not fail its neighbours
             return self._refusal(blamed(error, ANONYMOUS))
 

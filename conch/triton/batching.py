@@ -32,6 +32,8 @@ class Call:
 
     inputs: Arrays
     identity: Identity
+    wanted: frozenset[str] = frozenset()
+    """Outputs that are asked for; empty: all."""
 
     def __post_init__(self) -> None:
         sizes = {name: array.shape[0] for name, array in self.inputs.items()}
@@ -47,7 +49,7 @@ class Call:
         return int(next(iter(self.inputs.values())).shape[0])
 
     def row(self, index: int) -> Row:
-        return Row({name: array[index] for name, array in self.inputs.items()}, self.identity)
+        return Row({name: array[index] for name, array in self.inputs.items()}, self.identity, self.wanted)
 
 
 def run(model: StackedModel | RaggedModel, calls: Sequence[Call], executed: Executed) -> list[Answer]:

@@ -119,6 +119,15 @@ REFUSAL = (InvalidRequest, "-1 is not taken")
 INTERNAL = (Internal, "internal error")
 
 
+def test_a_model_is_told_for_each_row_which_outputs_are_asked_for():
+    def answer(rows: Sequence[Row]) -> Sequence[Answer]:
+        return [{name: np.ones(1, np.float32) for name in ("total", "mean") if row.wants(name)} for row in rows]
+
+    of_one = Call({"numbers": np.zeros((2, 1), np.float32)}, Identity(), frozenset({"mean"}))
+    answers = run(Answering(answer), [of_one, call([1])], lambda rows: None)
+    assert [sorted(answer) for answer in answers if not isinstance(answer, Exception)] == [["mean"], ["mean", "total"]]
+
+
 def test_equal_shapes_run_as_one_stack():
     model = Stacked()
     assert ran(model, call([1, 2]), call([3, 4]), call([5, 6])) == [[[3]], [[7]], [[11]]]

@@ -13,12 +13,14 @@ import msgspec
 from msgspec import Meta
 
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.segments import MOST_BYTES
 
 EVENTS, FORGOTTEN = "events", "users.forgotten"
 
 Name = Annotated[str, Meta(max_length=200)]
 """An id, as its owner writes it; empty: not known."""
 Named = Annotated[str, Meta(min_length=1, max_length=200)]
+Segment = Annotated[str, Meta(max_length=MOST_BYTES)]
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
 """Infinity is none: JSON cannot say it, and a sum never gets rid of it."""
 Millis = Annotated[int, Meta(ge=1)]
@@ -37,8 +39,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
     master: Name = ""
     category: Name = ""
     recommendation_id: Name = ""
-    """Of the list that it was seen in; with it go the next two."""
+    """Of the list that it was seen in; with it go the next three."""
     variant: Name = ""
+    segment: Segment = ""
+    """Of the user when that list was made."""
     widget: Name = ""
 
     @property
@@ -155,6 +159,8 @@ def schema() -> dict[str, Any]:
 def _checked(event: AnyEvent) -> AnyEvent:
     if not (event.user or event.session):
         raise InvalidRequest("user and session are both empty, one of them is needed")
+    if len(event.segment.encode()) > MOST_BYTES:
+        raise InvalidRequest(f"segment has {len(event.segment.encode())} bytes, at most {MOST_BYTES}")
     if isinstance(event, View) and not (event.pid or event.master or event.category):
         raise InvalidRequest("a view has no pid, no master and no category, one of them is needed")
     return event

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.segments import MOST_BYTES, SEGMENTS, UNKNOWN
 
 HOLDOUT = "holdout"
 _KEYS = frozenset({"name", "salt", "control", "arms", "segments"})
@@ -31,7 +32,7 @@ class Experiment:
     control: str = "control"
     arms: tuple[Arm, ...] = (Arm("control", 1.0),)
     segments: frozenset[str] = frozenset()
-    """Who takes part, as "new", "returning"; empty: everybody. The rest see `control`."""
+    """Who takes part, as "new", "returning" (segments.py); empty: everybody. The rest see `control`."""
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -44,8 +45,10 @@ class Experiment:
             str(table.get("salt", "")),
             str(table.get("control", "control")),
             arms or (Arm(str(table.get("control", "control")), 1.0),),
-            frozenset(table.get("segments", ())),
+            _segments(table.get("segments", [])),
         )
+        if experiment.segments and not 1 <= len(experiment.name.encode()) <= MOST_BYTES:
+            raise InvalidRequest(f"experiment.name is {experiment.name[:80]!r}, it has 1 to {MOST_BYTES} bytes")
         total = sum(arm.share for arm in experiment.arms)
         if total > 1 + 1e-9:
             raise InvalidRequest(f"experiment.arms have the shares {total} together, at most 1")
@@ -70,9 +73,28 @@ class Experiment:
         # Shares that add up to 1 may do so but for a rounding.
         return HOLDOUT if end < 1 - 1e-9 else self.arms[-1].variant
 
+    def segment_shown(self, user: str, variant: str, now: str) -> str:
+        """What the user was when a list was made that came as `variant`, where that was not told: `now` is what the
+        user is by now. It may have changed in between; then it is what the variant leaves."""
+        if self.variant(user, now) == variant:
+            return now
+        fits = [segment for segment in {*SEGMENTS, *self.segments} if self.variant(user, segment) == variant]
+        return fits[0] if len(fits) == 1 else now
+
 
 def _place(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def _segments(names: object) -> frozenset[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidRequest(f"experiment.segments is {names!r}, not a list of names")
+    for name in names:
+        if name == UNKNOWN or not 1 <= len(name.encode()) <= MOST_BYTES:
+            raise InvalidRequest(
+                f"experiment.segments has {name[:80]!r}, a name has 1 to {MOST_BYTES} bytes and is not {UNKNOWN}"
+            )
+    return frozenset(names)
 
 
 def _share(name: str, arm: object) -> float:

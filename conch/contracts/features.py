@@ -27,6 +27,8 @@ VERSION = 1
 
 _HEADER = struct.Struct("<BBHIIIIIq")
 
+HEADER_BYTES = _HEADER.size
+
 
 class Unreadable(Internal):
     """A blob that is no feature of ours: the reader takes it for missing, counts it, and packs it again."""
@@ -44,6 +46,7 @@ class Family(IntEnum):
     OFFERS = 9
     PROMO = 10
     SERVED = 11
+    EXPOSURE = 12
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ LAYOUTS: Mapping[Family, Layout] = {
                 "fallbacks": "<u4",
             },
         ),
+        # One row; UTF-8, filled up with zeros.
+        Layout(Family.EXPOSURE, {"segments": "S64", "experiments": "S64", "times": "<i8"}),
     )
 }
 

@@ -52,6 +52,7 @@ FAMILIES = (
     "user:recent_cats",
     "user:views",
     "user:bought",
+    "user:segment",
     "promo",
 )
 """Of documented keys that have a packed form."""
@@ -105,6 +106,10 @@ class CatalogueKeys:
     def bought(self, user: str) -> str:
         """Sorted set: pid → epoch ms, 200."""
         return self._key("user:bought", user)
+
+    def segment(self, user: str) -> str:
+        """Hash: segment, experiment, time (epoch ms) of the first exposure."""
+        return self._key("user:segment", user)
 
     def offers(self, master: str) -> str:
         """Hash: pid → price:seller:rating."""
@@ -183,6 +188,10 @@ class CatalogueKeys:
 
     def of_user(self, user: str) -> tuple[str, ...]:
         """Every documented key that knows this user: what erasure clears, and what was served to him (served_to)."""
+        return *self.profile(user), self.segment(user)
+
+    def profile(self, user: str) -> tuple[str, str, str]:
+        """Views, liked categories and purchases."""
         return self.views(user), self.recent_categories(user), self.bought(user)
 
     def _key(self, family: str, entity: str) -> str:

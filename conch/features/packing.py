@@ -14,6 +14,7 @@ from conch.contracts.errors import InvalidRequest
 from conch.contracts.features import Columns, Family, Packed, Stamp, Unreadable, pack, stamp_of
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.keys import RECENT_CATEGORIES_TTL_S, SEMANTIC_TTL_S, CatalogueKeys
+from conch.contracts.segments import Exposure
 from conch.stores.features import Hash, List, SortedSet, Value
 from conch.stores.ids import NONE, IdIndex, Kind
 from conch.stores.snapshot import U4
@@ -41,6 +42,7 @@ FAMILY_OF: Mapping[str, Family] = {
     "user:recent_cats": Family.RECENT_CATEGORIES,
     "user:views": Family.VIEWS,
     "user:bought": Family.BOUGHT,
+    "user:segment": Family.EXPOSURE,
     "promo": Family.PROMO,
 }
 
@@ -169,6 +171,10 @@ def _bought(packer: Packer, value: Value, stamp: Stamp) -> Columns:
     return {"masters": masters[kept][order], "times": bought[kept][order]}
 
 
+def _exposure(packer: Packer, value: Value, stamp: Stamp) -> Columns:
+    return Exposure.of(_hash(value)).columns
+
+
 def _offers(packer: Packer, value: Value, stamp: Stamp) -> Columns:
     said = _hash(value)
     pids, places = packer.known(Kind.PIDS, list(said))
@@ -199,6 +205,7 @@ _PACK: Mapping[Family, Callable[[Packer, Value, Stamp], Columns]] = {
     Family.RECENT_CATEGORIES: _recent_categories,
     Family.VIEWS: _views,
     Family.BOUGHT: _bought,
+    Family.EXPOSURE: _exposure,
     Family.PROMO: _promo,
 }
 

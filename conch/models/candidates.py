@@ -122,7 +122,7 @@ class Candidates(RaggedModel):
                 raise InvalidRequest(f"user has {len(user)} characters, at most {MOST_CHARACTERS}").about("user")
             if user:
                 # Refused by itself: what no key can be made of would fail the whole batch.
-                shop.keys.of_user(user)
+                shop.keys.profile(user)
             variant = row.text("variant") or self._scenarios.experiment.variant(user)
             scenario = self._scenarios.scenario(row.text("widget"), variant)
             most = int(row["candidates"].item()) if "candidates" in row else scenario.candidates

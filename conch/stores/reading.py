@@ -130,7 +130,7 @@ class FeatureReader:
         """In order, COLD where nothing is known; and what was down. `until`, by the clock, is when all reads of the
         batch must be over."""
         known = [user for user in dict.fromkeys(users) if user]
-        keys = [key for user in known for key in self._keys.of_user(user)]
+        keys = [key for user in known for key in self._keys.profile(user)]
         wave = self._waves.hot(keys, until)
         found: dict[str, Profile] = {}
         for place, user in enumerate(known):

@@ -70,7 +70,7 @@ def test_what_is_left_to_delete_is_told_and_fails_the_command(tmp_path, monkeypa
         unreached = forget("ana", *where)
     assert (keyless.exit_code, unreached.exit_code) == (1, 1)
     told = json.loads(keyless.stdout)
-    assert (told["user"], told["catalogue"], told["redis_keys"], told["analytics_events"]) == ("ana", "default", 3, 1)
+    assert (told["user"], told["catalogue"], told["redis_keys"], told["analytics_events"]) == ("ana", "default", 4, 1)
     assert "secret key is not given" in told["left"][0]
     assert "127.0.0.1 cannot be reached" in json.loads(unreached.stdout)["left"][0]
     assert file.read_bytes() == b""

@@ -51,6 +51,7 @@ def test_a_field_of_a_newer_writer_is_passed_over() -> None:
         pytest.param({**fields("click", pid="p"), "id": "7"}, "pattern|regex", id="an id that is no UUID"),
         pytest.param({**fields("click", pid="p"), "time_ms": 0}, ">= 1", id="without a time"),
         pytest.param(fields("click", pid="p" * 201), "200", id="a name too long"),
+        pytest.param(fields("click", pid="p", segment="é" * 33), "66 bytes, at most 64", id="a segment too long"),
     ],
 )
 def test_what_is_no_event_is_refused_with_what_is_wrong(record: dict[str, Any], words: str) -> None:

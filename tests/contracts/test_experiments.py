@@ -5,6 +5,7 @@ import pytest
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.experiments import HOLDOUT, Arm, Experiment
+from conch.contracts.segments import NEW, RETURNING
 
 USERS = [f"user-{number}" for number in range(20_000)]
 
@@ -49,9 +50,26 @@ def test_nobody_and_those_outside_the_segments_see_control():
     assert experiment.variant("user-1", "new") == "treatment"
 
 
+def test_a_list_of_which_nobody_told_the_segment_was_made_for_what_its_variant_leaves():
+    experiment = Experiment(arms=(Arm("control", 0.0), Arm("treatment", 1.0)), segments=frozenset({NEW}))
+    assert experiment.segment_shown("ana", "treatment", NEW) == NEW
+    # Served as new, and has viewed something since.
+    assert experiment.segment_shown("ana", "treatment", RETURNING) == NEW
+    assert experiment.segment_shown("ana", "control", NEW) == RETURNING
+    # A variant that the caller chose says nothing.
+    assert experiment.segment_shown("ana", "other", RETURNING) == RETURNING
+    everybody = Experiment(arms=experiment.arms, segments=frozenset({NEW, "vip"}))
+    assert everybody.segment_shown("ana", "treatment", RETURNING) == RETURNING
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        ({"segments": "new"}, "'new', not a list of names"),
+        ({"segments": ["new", 7]}, "not a list of names"),
+        ({"segments": ["unknown"]}, "has 'unknown'"),
+        ({"segments": ["x" * 65]}, "1 to 64 bytes"),
+        ({"segments": ["new"], "name": "x" * 65}, "experiment.name is 'xxx"),
         ({"arms": {"control": {"share": 0.7}, "b": {"share": 0.4}}}, "1.1"),
         ({"arms": {"b": {"share": 1.0}}}, "'control', which is no arm"),
         ({"arms": {"control": {"share": -1}}}, "from 0 to 1"),

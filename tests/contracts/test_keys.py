@@ -15,6 +15,7 @@ def test_the_default_catalogue_has_the_documented_names_bare():
     assert keys.recent_categories("U") == "user:recent_cats:U"
     assert keys.views("U") == "user:views:U"
     assert keys.bought("U") == "user:bought:U"
+    assert keys.segment("U") == "user:segment:U"
     assert keys.offers("M") == "master:pids:M"
     assert keys.promo("P") == "promo:P"
     assert keys.active_masters == "masters:active"
@@ -49,7 +50,7 @@ def test_an_id_that_would_move_the_hash_tag_is_refused(identifier):
 
 def test_erasure_knows_every_key_of_a_user():
     names = set(CatalogueKeys("shop").of_user("U"))
-    assert names == {"shop:user:views:U", "shop:user:recent_cats:U", "shop:user:bought:U"}
+    assert names == {f"shop:user:{family}:U" for family in ("views", "recent_cats", "bought", "segment")}
 
 
 def test_each_catalogue_has_a_keyspace_of_its_own_whose_name_cql_takes():

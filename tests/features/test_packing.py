@@ -53,6 +53,11 @@ def packed(packer: Packer, key: str, value: Value) -> dict[str, list[float]]:
             {"pids": [0, 1], "prices": [9.5, 8], "sellers": [0, NO_REASON], "ratings": [4.5, 0]},
         ),
         ("master:sem:m0", SortedSet({}), {"ids": [], "scores": []}),
+        (
+            "user:segment:u",
+            Hash({"segment": "vip", "experiment": "spring", "time": "9"}),
+            {"segments": [b"vip"], "experiments": [b"spring"], "times": [9]},
+        ),
     ],
 )
 def test_a_documented_value_is_packed(packer, key, value, columns):
@@ -117,6 +122,12 @@ def test_the_ranker_knows_the_same_flags():
         ("master:pids:m0", Hash({"p0": "cheap:s:1"}), "an offer is 'cheap:s:1', not price:seller:rating"),
         ("master:pids:m0", Hash({"p0": "-1:s:1"}), "an offer is '-1:s:1', not price:seller:rating"),
         ("master:pids:m0", Hash({"p0": "1"}), "an offer is '1', not price:seller:rating"),
+        ("user:segment:u", Hash({"segment": "vip", "time": "9"}), "experiment is '', it has 1 to 64 bytes"),
+        (
+            "user:segment:u",
+            Hash({"segment": "vip", "experiment": "spring", "time": "today"}),
+            "time is 'today', it is epoch milliseconds",
+        ),
         ("rec:1", List([]), "'rec:1' is no documented key of catalogue default"),
         ("other:master:sem:m0", SortedSet({}), "is no documented key"),
         ("master:sem:a b", SortedSet({}), "is no documented key"),

@@ -12,8 +12,9 @@ from conch.contracts.errors import NotFound, Unavailable
 from conch.contracts.events import FORGOTTEN, decode_forgotten
 from conch.contracts.keys import CatalogueKeys
 from conch.contracts.recommendation import Wish
+from conch.contracts.segments import NEW, Exposure
 from conch.features.reconciling import Reconciler
-from conch.stores.features import List, SortedSet
+from conch.stores.features import Hash, List, SortedSet
 from conch.stores.ids import Kind
 from conch.stores.redis_features import RedisFeatures
 from gateway.recommending.tracking import Tracking
@@ -29,6 +30,7 @@ def shopped(shopping: Shopping, hot: RedisFeatures, user: str) -> None:
     reconciler.put(KEYS.views(user), List([shopping.uuid(Kind.PIDS, pid) for pid in range(5)]))
     reconciler.put(KEYS.recent_categories(user), SortedSet({shopping.category(0): 1.0}))
     reconciler.put(KEYS.bought(user), SortedSet({shopping.uuid(Kind.PIDS, 9): 1.0}))
+    reconciler.put(KEYS.segment(user), Hash(Exposure(NEW, "spring", 1).fields))
 
 
 def keys_of(hot: RedisFeatures, user: str) -> set[str]:
@@ -52,12 +54,12 @@ async def test_nothing_of_the_user_is_found_in_any_store(shopping: Shopping, tmp
         served = await shopping.use_cases.recommending.recommend(Wish(user=user, k=2), CALL)
         assert served.more
         lists[user] = served.recommendation_id
-        assert len(keys_of(hot, user)) == 4
+        assert len(keys_of(hot, user)) == 5
     others = keys_of(hot, OTHER)
 
     done = await Erasure(log, hot, analytics, privacy).of(KEYS, USER)
 
-    assert (done.redis_keys, done.analytics_events, done.left) == (4, 1, ())
+    assert (done.redis_keys, done.analytics_events, done.left) == (5, 1, ())
     assert done.amplitude == Deletion("2026-12-01", "staging")
     assert privacy.known == {OTHER}
     assert keys_of(hot, USER) == set()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ NOTHING: Mapping[str, str] = {}
 
 LOWEST_FREE_PORT = 12_000
 """Above the ports that our servers and others of their kind prefer."""
+
+PROMISED = 64
+"""So many free ports, the last, are kept for who asked: far more than there are servers starting at one time."""
+
+_promises: deque[socket.socket] = deque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ def _tail(log: Path, lines: int = 30) -> str:
 
 def free_ports(count: int) -> list[int]:
     """Nobody listens there, and the kernel gives them to no connection that goes out: a server that starts later, or
-    again, still finds its port free."""
+    again, still finds its port free. Another process that asks meanwhile gets others."""
     lowest_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     # Where that range begins lower than usual, its ports are what there is.
     highest = max(lowest_ephemeral, LOWEST_FREE_PORT + 10_000)
@@ -141,5 +147,19 @@ def free_ports(count: int) -> list[int]:
     while len(ports) < count:
         port = next(candidates)
         with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+            _promise(port)
             ports.append(port)
     return ports
+
+
+def _promise(port: int) -> None:
+    """Raises OSError where another process has promised it."""
+    named = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        named.bind(f"\0conch.free.{port}")
+    except OSError:
+        named.close()
+        raise
+    _promises.append(named)
+    while len(_promises) > PROMISED:
+        _promises.popleft().close()

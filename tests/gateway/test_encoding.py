@@ -32,7 +32,7 @@ def test_sentences_join_without_a_seam(rate: int) -> None:
     assert np.abs(cut - whole).max() <= 2
 
 
-@pytest.mark.parametrize("name", set(FORMATS) - {"flac"})
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"flac"}))
 def test_most_formats_leave_sentence_by_sentence(name: str) -> None:
     parts = encoded(encoder_of(name), 22_050, *[tone(1.5, 22_050)] * 4)
     assert all(parts[:4])

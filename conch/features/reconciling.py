@@ -89,7 +89,7 @@ class Reconciler:
             writes.append(Write(key, packed, None, TTL_S.get(family)))
             self._note(done, key, family, packed, value)
         self._hot.write(writes)
-        self._hot.delete(gone)
+        gone = [key for key, done_so in zip(gone, self._hot.forsake(gone), strict=True) if done_so]
         for key in gone:
             self._note(done, key, packer.family(key), b"", None)
         done.written, done.gone = len(writes), len(gone)

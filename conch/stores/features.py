@@ -49,7 +49,8 @@ class Write:
     value: Value | None = None
     """None: the documented key is left as it is, as where another program has written it."""
     ttl_s: int | None = None
-    """Of the documented key; the packed one is kept longer, with jitter. None: both are kept for good."""
+    """Of the documented key; the packed one is kept longer, with jitter, and a third less long where it stands alone.
+    None: both are kept for good."""
 
 
 SILENCE = "", ""
@@ -75,12 +76,21 @@ class HotFeatures(Protocol):
         """Documented ones, in order, in one wave."""
         ...
 
+    def deleted(self, keys: Mapping[str, int | None]) -> Sequence[bool]:
+        """In order: that somebody deleted the documented key though its packed form still says something. `keys` have
+        their ttl_s, as in Write: what ended by itself, and what was packed alone, was not deleted."""
+        ...
+
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         """Each whole or not at all: False where a newer stamp stands there. An equal one overwrites."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
         """Both forms."""
+        ...
+
+    def forsake(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Deletes packed forms of documented keys that stand no more. False: it stands again, and so do both."""
         ...
 
     def scan(self, pattern: str) -> Iterator[str]:

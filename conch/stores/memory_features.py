@@ -1,9 +1,10 @@
 """Hot features of one process, for tests; nothing expires."""
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from conch.contracts.features import HEADER_BYTES
 from conch.stores.features import BREAK, SILENCE, HotFeatures, Value, Write
 from conch.stores.stamps import is_newer
 
@@ -14,6 +15,8 @@ class MemoryFeatures(HotFeatures):
         self.blobs: dict[str, bytes] = {}
         self.reads = 0
         """Waves, however many keys each had."""
+        self._alone: set[str] = set()
+        """Packed without a documented key, for a time."""
         self._listeners: list[tuple[frozenset[str], queue.Queue[tuple[str, str]]]] = []
 
     def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
@@ -29,6 +32,10 @@ class MemoryFeatures(HotFeatures):
     def exist(self, keys: Sequence[str]) -> Sequence[bool]:
         return [self.documented(key) is not None for key in keys]
 
+    def deleted(self, keys: Mapping[str, int | None]) -> Sequence[bool]:
+        gone = [key not in self.values and len(self.blobs.get(key, b"")) > HEADER_BYTES for key in keys]
+        return [key not in self._alone and is_gone for key, is_gone in zip(keys, gone, strict=True)]
+
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return [self._write(write) for write in writes]
 
@@ -36,6 +43,13 @@ class MemoryFeatures(HotFeatures):
         for key in keys:
             self.values.pop(key, None)
             self.blobs.pop(key, None)
+
+    def forsake(self, keys: Sequence[str]) -> Sequence[bool]:
+        gone = [key not in self.values for key in keys]
+        for key, is_gone in zip(keys, gone, strict=True):
+            if is_gone:
+                self.blobs.pop(key, None)
+        return gone
 
     def scan(self, pattern: str) -> Iterator[str]:
         yield from [key for key in self.values if fnmatchcase(key, pattern)]
@@ -75,6 +89,8 @@ class MemoryFeatures(HotFeatures):
         if is_newer(self.blobs.get(write.key), write.packed):
             return False
         self.blobs[write.key] = write.packed
+        stands_alone = write.value is None and write.ttl_s is not None and write.key not in self.values
+        (self._alone.add if stands_alone else self._alone.discard)(write.key)
         if write.value is not None:
             self.values[write.key] = write.value
         return True

@@ -1,7 +1,7 @@
 """Hot features in Redis, one server or a cluster: both forms of a key in one slot, written by one script."""
 
-import random
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from conch.contracts.errors import Unavailable
+from conch.contracts.features import HEADER_BYTES
 from conch.contracts.keys import PACKED_TTL, packed
 from conch.stores.features import BREAK, SILENCE, Hash, HotFeatures, List, SortedSet, Value, Write
 
@@ -22,12 +23,13 @@ PROTOCOL = 2
 """Said outright: what redis-py chooses by itself costs twice the time on sorted sets."""
 
 JITTER = 0.1
-"""Of a packed key's time to live."""
+"""Of a packed key's time to live; of one key always the same, so that what is left of it tells when it was written."""
 
 Result = TypeVar("Result")
 
 # Compares (epoch, window end, revision) as conch/contracts/features.py lays them out. KEYS: packed, documented.
-# ARGV: blob, packed ttl, documented ttl ("" for good), kind, then the value's parts.
+# ARGV: blob, packed ttl in ms, documented ttl in s ("" for good), kind, then the value's parts. Where another program
+# wrote the documented key, the packed one outlives that by as much as it would outlive one of ours.
 _WRITE = """
 local function stamp(blob)
   local epoch, revision, window = struct.unpack('<I4I4i8', blob, 17)
@@ -39,8 +41,15 @@ if standing and #standing >= 32 and standing:byte(1) == ARGV[1]:byte(1) then
   local e2, w2, r2 = stamp(ARGV[1])
   if e1 > e2 or (e1 == e2 and (w1 > w2 or (w1 == w2 and r1 > r2))) then return 0 end
 end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
 local kind = ARGV[4]
+if ARGV[2] == '' then
+  redis.call('SET', KEYS[1], ARGV[1])
+else
+  local kept = tonumber(ARGV[2])
+  local left = kind == '' and redis.call('PTTL', KEYS[2]) or -1
+  if left ~= -1 then kept = kept - ARGV[3] * 1000 + math.max(left, 0) end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', kept)
+end
 if kind == '' then return 1 end
 redis.call('DEL', KEYS[2])
 local write = {zset = 'ZADD', list = 'RPUSH', hash = 'HSET'}
@@ -51,6 +60,12 @@ if ARGV[3] ~= '' then redis.call('EXPIRE', KEYS[2], ARGV[3]) end
 return 1
 """
 
+# Another program may write the documented key between our look at it and this. KEYS: packed, documented.
+_FORSAKE = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
 
 _READ: Mapping[str, Callable[[Any, str], Any]] = {
     "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
@@ -109,11 +124,19 @@ class RedisFeatures(HotFeatures):
     def exist(self, keys: Sequence[str]) -> Sequence[bool]:
         return [bool(found) for found in self._run(lambda client: _piped(client, [("EXISTS", key) for key in keys]))]
 
+    def deleted(self, keys: Mapping[str, int | None]) -> Sequence[bool]:
+        missing = [key for key, there in zip(keys, self.exist(list(keys)), strict=True) if not there]
+        asked = [(word, packed(key)) for word in ("STRLEN", "PTTL") for key in missing]
+        answers = self._run(lambda client: _piped(client, asked))
+        known = zip(missing, answers[: len(missing)], answers[len(missing) :], strict=True)
+        found = {key for key, size, left in known if size > HEADER_BYTES and _is_early(key, keys[key], left)}
+        return [key in found for key in keys]
+
     def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        commands = [("EVAL", _WRITE, 2, packed(write.key), write.key, *_arguments(write)) for write in writes]
-        if not self._cluster:
-            return [bool(done) for done in self._run(lambda client: _piped(client, commands))]
-        return [bool(self._run(methodcaller("execute_command", *command))) for command in commands]
+        return self._scripts([(_WRITE, write.key, _arguments(write)) for write in writes])
+
+    def forsake(self, keys: Sequence[str]) -> Sequence[bool]:
+        return self._scripts([(_FORSAKE, key, ()) for key in keys])
 
     def delete(self, keys: Sequence[str]) -> None:
         # Both forms of a key stand in one slot, two keys need not.
@@ -126,6 +149,13 @@ class RedisFeatures(HotFeatures):
 
     def scan_packed(self, pattern: str) -> Iterator[str]:
         yield from (name.removeprefix("pk:{").removesuffix("}") for name in self._names(packed(pattern)))
+
+    def _scripts(self, scripts: Sequence[tuple[str, str, Sequence[Any]]]) -> Sequence[bool]:
+        """Script, documented key, arguments."""
+        commands = [("EVAL", script, 2, packed(key), key, *arguments) for script, key, arguments in scripts]
+        if not self._cluster:
+            return [bool(done) for done in self._run(lambda client: _piped(client, commands))]
+        return [bool(self._run(methodcaller("execute_command", *command))) for command in commands]
 
     def _names(self, pattern: str) -> Iterator[str]:
         names = self._run(lambda client: client.scan_iter(match=pattern, count=1_000))
@@ -241,8 +271,7 @@ def _valued(client: Any, asked: Sequence[tuple[str, str]]) -> list[Value | None]
 
 def _arguments(write: Write) -> list[Any]:
     ttl_s = write.ttl_s
-    kept_s = "" if ttl_s is None else round(ttl_s * PACKED_TTL * random.uniform(1, 1 + JITTER))
-    head = [write.packed, kept_s, "" if ttl_s is None else ttl_s]
+    head = [write.packed, "", ""] if ttl_s is None else [write.packed, _kept_ms(write.key, ttl_s), ttl_s]
     match write.value:
         case SortedSet(scores):
             return [*head, "zset", *(part for member, score in scores.items() for part in (score, member))]
@@ -252,3 +281,13 @@ def _arguments(write: Write) -> list[Any]:
             return [*head, "hash", *(part for field in fields.items() for part in field)]
         case None:
             return [*head, ""]
+
+
+def _kept_ms(key: str, ttl_s: int) -> int:
+    """Of the packed form that is written with a documented one."""
+    return round(1_000 * ttl_s * PACKED_TTL * (1 + JITTER * zlib.crc32(key.encode()) / 2**32))
+
+
+def _is_early(key: str, ttl_s: int | None, left_ms: int) -> bool:
+    """That the documented key is gone, as long as its packed one is still kept: by now it would not have ended."""
+    return ttl_s is None or left_ms > _kept_ms(key, ttl_s) - 1_000 * ttl_s

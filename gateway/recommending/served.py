@@ -44,10 +44,9 @@ class ServedLists:
             return False
         stamp = Stamp(window_end_ms=self._now_ms())
         blob = pack(Packed(Family.SERVED, _packed(columns, fallback), shelf.ids.generation, stamp))
-        # What is packed is kept PACKED_TTL times as long as what it stands beside.
-        write = Write(
-            shelf.keys.served(recommendation_id, reader.user, reader.variant), blob, ttl_s=SERVED_TTL_S // PACKED_TTL
-        )
+        key = shelf.keys.served(recommendation_id, reader.user, reader.variant)
+        # What is packed alone is kept as long as it would outlive what it stands beside.
+        write = Write(key, blob, ttl_s=SERVED_TTL_S // (PACKED_TTL - 1))
         try:
             await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.write([write])))
         except Unavailable:

@@ -1,12 +1,15 @@
 """Packed forms follow what other programs write."""
 
+from collections.abc import Sequence
 from itertools import islice
 
 import pytest
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.features import Family, Stamp
-from conch.stores.features import Hash, List, SortedSet, Write
+from conch.features.reconciling import Reconciler
+from conch.stores.features import Hash, List, SortedSet, Value, Write
+from conch.stores.memory_features import MemoryFeatures
 from tests.features.conftest import NOW, Store, name
 
 
@@ -26,6 +29,23 @@ def test_a_documented_key_that_is_gone_takes_its_packed_form_along(store: Store)
     done = store.reconciler.touched([key])
     assert (done.written, done.gone, done.offers) == (0, 1, {name("m1"): {}})
     assert store.packed(key, Family.OFFERS) is None
+
+
+class WritesMeanwhile(MemoryFeatures):
+    """Another program writes a key anew right after it was found gone."""
+
+    def all_documented(self, keys: Sequence[str]) -> Sequence[Value | None]:
+        found = super().all_documented(keys)
+        self.values |= {key: List([name("a")]) for key in keys}
+        return found
+
+
+def test_a_documented_key_that_stands_again_in_that_moment_is_not_deleted(store: Store):
+    key, hot = store.keys.views("u"), WritesMeanwhile()
+    reconciler = Reconciler(store.folder, hot, store.clock.now_ms)
+    assert reconciler.touched([key]).gone == 0
+    assert hot.documented(key) == List([name("a")])
+    assert reconciler.touched([key]).written == 1
 
 
 def test_a_key_of_the_wrong_type_or_of_nobody_is_told_and_the_others_are_packed(store: Store):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 
 import pytest
 
@@ -12,7 +13,7 @@ from conch.features.packing import FAMILY_OF
 from conch.features.reconciling import Reconciler, rebuilt
 from conch.features.rounds import AT_ONCE, LOOK_S, PAUSE_S, SPEND_S, Rounds
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.features import Hash, List, SortedSet
+from conch.stores.features import Hash, List, SortedSet, Write
 from conch.stores.memory_features import MemoryFeatures
 from tests.features.conftest import NOW, Clock, Store, name
 
@@ -50,6 +51,40 @@ def test_a_key_without_a_packed_form_and_one_whose_form_is_unreadable_are_packed
     assert (done.written, done.promos) == (2, {promo})
     assert store.packed(views, Family.VIEWS) == {"pids": [3], "masters": [2]}
     assert store.packed(promo, Family.PROMO) is not None
+
+
+def test_a_key_that_was_deleted_without_a_word_takes_its_packed_form_along(store: Store, rounds: Rounds, caplog):
+    caplog.set_level(logging.INFO)
+    keys = store.keys
+    related, views, promo = keys.semantic(name("m1")), keys.views("u"), keys.promo(name("a"))
+    store.reconciler.put(related, SortedSet({name("m2"): 0.5}))
+    store.reconciler.put(views, List([name("d")]))
+    store.reconciler.put(promo, Hash({"boost": "1.5"}))
+    assert rounds.step().gone == 0
+    for key in (related, views, promo):
+        del store.hot.values[key]
+    heard = store.hot.messages([keys.features_packed], wait_s=0.01)
+    later(store)
+    done = rounds.step()
+    assert (done.gone, done.written, done.promos) == (3, 0, {promo})
+    assert store.hot.read([related, views, promo]) == [None, None, None]
+    assert {message for _, message in islice(heard, 3)} == {related, views, promo}
+    later(store)
+    assert rounds.step().gone == 0
+    assert "3 features of default were deleted and not told of" in caplog.text
+
+
+def test_what_stands_packed_alone_is_no_deleted_key(store: Store, rounds: Rounds):
+    """Relations of a cold master, a list that was served, and a list that has nothing in it."""
+    keys, packer = store.keys, store.reconciler.packer()
+    related, views = keys.semantic(name("m1")), keys.views("u")
+    served = keys.served("1", "u", "control")
+    alone = packer.packed(related, SortedSet({name("m2"): 0.5}), Stamp())
+    empty = packer.packed(views, List([]), Stamp())
+    store.hot.write([Write(related, alone, None, 60), Write(served, alone, None, 60), Write(views, empty, List([]))])
+    del store.hot.values[views]
+    assert rounds.step().gone == 0
+    assert store.hot.read([related, served, views]) == [alone, alone, empty]
 
 
 def test_what_cannot_be_packed_is_passed_over(store: Store, rounds: Rounds):
@@ -108,10 +143,12 @@ def test_a_made_up_catalogue_is_at_rest(tmp_path):
     folder, hot, clock = CatalogueFolder.of(tmp_path, "acme"), MemoryFeatures(), Clock()
     generate(folder, hot, Order(200, users=30, related=5))
     families = {parsed[0] for key in hot.values if (parsed := folder.keys.parsed(key))}
-    assert families == FAMILY_OF.keys()
+    # Nobody has been exposed to an experiment yet.
+    assert families == FAMILY_OF.keys() - {"user:segment"}
     # Packed purchases name a pid as often as it was bought, which a sorted set does not.
     twice = [key for key in hot.values if ":user:bought:" in key]
     Reconciler(folder, hot, lambda: NOW).repack(twice, rebuilt)
     before = hot.reads
-    assert Rounds(folder, hot, Reconciler(folder, hot, lambda: NOW), clock).step().written == 0
+    done = Rounds(folder, hot, Reconciler(folder, hot, lambda: NOW), clock).step()
+    assert (done.written, done.gone) == (0, 0)
     assert hot.reads - before >= len(hot.values) // AT_ONCE - 1

@@ -143,6 +143,34 @@ def test_a_scan_of_packed_forms_finds_what_has_no_documented_one(features):
     assert "rec:ana" in set(features.scan_packed("*"))
 
 
+def test_a_documented_key_that_somebody_deleted_is_told_from_what_was_packed_alone(features):
+    values = {key: List(["x"]) for key in ("stays", "for good", "for a day", "says nothing")}
+    empty = {"says nothing": blob()}
+    features.write([Write(key, empty.get(key, blob(1)), value, _TTL_S[key]) for key, value in values.items()])
+    features.write([Write("alone", blob(1), None, _TTL_S["alone"])])
+    for key in ("for good", "for a day", "says nothing"):
+        _delete_documented(features, key)
+    assert features.deleted(_TTL_S) == [False, True, True, False, False, False]
+    assert features.deleted({}) == []
+
+
+_TTL_S = {"stays": 60, "for good": None, "for a day": 86_400, "says nothing": None, "alone": 60, "none": 60}
+
+
+def _delete_documented(features: HotFeatures, key: str) -> None:
+    if isinstance(features, MemoryFeatures):
+        del features.values[key]
+    else:
+        assert isinstance(features, RedisFeatures)
+        features._run(lambda client: client.delete(key))
+
+
+def test_a_packed_form_is_forsaken_only_where_the_documented_key_stands_no_more(features):
+    features.write([Write("a", blob(1), List(["x"])), Write("b", blob(1))])
+    assert features.forsake(["a", "b", "none"]) == [False, True, True]
+    assert features.read(["a", "b"]) == [blob(1), None]
+
+
 def test_what_is_published_is_heard_by_who_listened_before(features):
     heard = features.messages(["changed", "other"], wait_s=0.05)
     features.publish("changed", ["a", "b"])
@@ -164,6 +192,21 @@ def test_a_packed_key_outlives_the_documented_one_with_jitter(address, server):
         assert 990 <= redis.ttl("k0") <= 1_000
         assert len(kept) > 1
         assert 1_000 * PACKED_TTL - 10 <= min(kept) <= max(kept) <= 1_000 * PACKED_TTL * (1 + JITTER)
+
+
+def test_a_documented_key_that_ended_by_itself_was_not_deleted_though_its_packed_form_was_renewed(address, server):
+    with closing(RedisFeatures(address)) as features, server.client() as redis:
+        features.write([Write("ours", blob(1), List(["x"]), ttl_s=100)])
+        redis.rpush("theirs", "x")
+        redis.pexpire("theirs", 400)
+        redis.pexpire("ours", 400)
+        features.write([Write("ours", blob(2), ttl_s=100), Write("theirs", blob(2), ttl_s=100)])
+        assert features.deleted({"ours": 100, "theirs": 100}) == [False, False]
+        kept = [redis.pttl(packed(key)) for key in ("ours", "theirs")]
+        assert all(100_000 * (PACKED_TTL - 1) < left < 100_000 * PACKED_TTL for left in kept)
+        while redis.exists("ours", "theirs"):
+            pass
+        assert features.deleted({"ours": 100, "theirs": 100}) == [False, False]
 
 
 def test_a_redis_that_is_away_or_hangs_is_unavailable_within_the_deadline(tmp_path):

@@ -55,15 +55,17 @@ class Exposure:
 
     @property
     def columns(self) -> Columns:
+        """As they are packed."""
         return {
             "segments": np.array([self.segment.encode()], f"S{MOST_BYTES}"),
             "experiments": np.array([self.experiment.encode()], f"S{MOST_BYTES}"),
             "times": np.array([self.time_ms], np.int64),
         }
 
-    def encode(self) -> bytes:
-        """Packed; of no generation, because no ids are in it."""
-        return pack(Packed(Family.EXPOSURE, self.columns, 0, Stamp(window_end_ms=self.time_ms)))
+    def encode(self, epoch: int = 0) -> bytes:
+        """Packed; of no generation, because no ids are in it. An earlier exposure has the higher stamp: of two that
+        are told at once the same one stands, whichever is written first. Another experiment's has a higher `epoch`."""
+        return pack(Packed(Family.EXPOSURE, self.columns, 0, Stamp(epoch, -self.time_ms)))
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:

@@ -1,6 +1,7 @@
 """What candidates read from stores: two waves for a whole batch, and who answers when a store does not.
 
-    wave 1    profiles: views, liked categories and purchases of every user of the batch
+    wave 1    profiles: views, liked categories and purchases of every user of the batch; and first exposures, where an
+              experiment has segments
     wave 2    relations of every viewed master of the batch that this process does not remember
 
 Redis has those of hot masters, whom the host's snapshot names; of all others the durable store is asked in the same
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from conch.contracts.features import Family, Packed, Unreadable, unpack
 from conch.contracts.identifiers import texts_of
 from conch.contracts.keys import CatalogueKeys
+from conch.contracts.segments import Exposure
 from conch.recommendation.interests import COLD, Profile
 from conch.recommendation.merging import U4
 from conch.recommendation.shopping import Related
@@ -89,6 +91,19 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Shoppers:
+    """Users of a batch, in order."""
+
+    profiles: Sequence[Profile]
+    """COLD where nothing is known."""
+    exposures: Sequence[Exposure | None]
+    """To whatever experiment."""
+    are_all: bool
+    """False: there is no store, or what it lacks it may have had."""
+    degraded: set[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Remembered:
     related: Related | None
     until: float
@@ -137,6 +152,24 @@ class FeatureReader:
             views, liked, bought = wave.blobs[3 * place : 3 * place + 3]
             found[user] = self._profile(views, liked, bought)
         return [found.get(user, COLD) for user in users], _lack(wave, NO_PROFILES)
+
+    def shoppers(self, users: Sequence[str], until: float = math.inf) -> Shoppers:
+        """As `profiles`, and of the same wave first exposures."""
+        known = [user for user in dict.fromkeys(users) if user]
+        wave = self._waves.hot([key for user in known for key in self._keys.of_user(user)], until)
+        profiles: dict[str, Profile] = {}
+        exposures: dict[str, Exposure | None] = {}
+        for place, user in enumerate(known):
+            views, liked, bought, exposure = wave.blobs[4 * place : 4 * place + 4]
+            profiles[user] = self._profile(views, liked, bought)
+            exposures[user] = self._exposure(exposure)
+        degraded = _lack(wave, NO_PROFILES)
+        return Shoppers(
+            [profiles.get(user, COLD) for user in users],
+            [exposures.get(user) for user in users],
+            self._waves.has_hot and not degraded,
+            degraded,
+        )
 
     def related(
         self,
@@ -285,6 +318,15 @@ class FeatureReader:
         if orders is not None:
             columns["bought"] = orders.columns["masters"]
         return Profile(**columns)  # type: ignore[arg-type]
+
+    def _exposure(self, blob: bytes | None) -> Exposure | None:
+        if blob is None:
+            return None
+        try:
+            return Exposure.decode(blob)
+        except Unreadable:
+            self.tally.unreadable += 1
+            return None
 
     def _name(self, key: str) -> str:
         _, name = self._keys.parsed(key) or ("", "")

@@ -57,6 +57,10 @@ class Waves:
         self.made = 0
         """Since this process began."""
 
+    @property
+    def has_hot(self) -> bool:
+        return self._hot is not None
+
     def hot(self, keys: Sequence[str], until: float) -> Wave:
         """`until`, by the clock, is when all reads of the batch must be over."""
         if self._hot is None or not keys:

@@ -3,7 +3,7 @@ from itertools import permutations
 import pytest
 
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.features import Family, Packed, Unreadable, pack
+from conch.contracts.features import Family, Packed, Unreadable, pack, stamp_of
 from conch.contracts.segments import MOST_BYTES, NEW, RETURNING, Exposure, first, segment_of
 
 EARLY, LATE = Exposure(NEW, "spring", 5), Exposure(RETURNING, "spring", 9)
@@ -26,6 +26,11 @@ def test_the_earliest_exposure_counts_in_whatever_order_they_come():
         for told in order:
             standing = first(standing, told)
         assert standing == EARLY
+
+
+def test_two_that_are_told_at_once_are_ordered_by_their_stamps():
+    assert stamp_of(EARLY.encode()) > stamp_of(LATE.encode())
+    assert stamp_of(Exposure(NEW, "autumn", 100).encode(epoch=1)) > stamp_of(EARLY.encode())
 
 
 def test_of_one_moment_the_one_that_stands_stays():

@@ -11,6 +11,7 @@ from conch.contracts.errors import Unavailable
 from conch.contracts.features import LAYOUTS, Family, Packed, Stamp, pack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
+from conch.contracts.segments import Exposure
 from conch.recommendation.interests import COLD
 from conch.stores.features import Write
 from conch.stores.ids import IdIndex, IdWriter, Kind
@@ -153,6 +154,26 @@ def test_profiles_of_a_whole_batch_are_one_wave(reader, hot):
     assert (profiles[0].liked.tolist(), profiles[0].liked_weights.tolist()) == ([3], [0.5])
     assert profiles[2].bought.tolist() == [9]
     assert (profiles[1], profiles[3], profiles[4]) == (COLD, COLD, profiles[0])
+
+
+def test_first_exposures_come_in_the_wave_of_profiles(reader, hot):
+    exposure = Exposure("new", "spring", 5)
+    put(hot, KEYS.views("a"), packed(Family.VIEWS, (70, 7)))
+    put(hot, KEYS.segment("a"), exposure.encode())
+    put(hot, KEYS.segment("b"), b"of another version")
+    found = reader.shoppers(["b", "", "a", "nobody"])
+    assert (hot.reads, found.exposures, found.are_all) == (1, [None, None, exposure, None], True)
+    assert found.profiles[2].views.tolist() == [7]
+    assert reader.tally.unreadable == 1
+
+
+def test_exposures_that_are_not_there_may_have_been_where_redis_is_away_or_emptied_or_there_is_none(reader, hot):
+    hot.blobs.clear()
+    assert (reader.shoppers(["a"]).are_all, reader.shoppers(["a"]).degraded) == (False, {EMPTIED})
+    hot.away = True
+    assert (reader.shoppers(["a"]).are_all, reader.shoppers(["a"]).degraded) == (False, {NO_PROFILES})
+    nowhere = FeatureReader(KEYS, None, MemoryRelations()).shoppers(["a"])
+    assert (nowhere.profiles, nowhere.exposures, nowhere.are_all, nowhere.degraded) == ([COLD], [None], False, set())
 
 
 def test_nobody_is_asked_for_nobody(reader, hot):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import IntFlag
 
 from conch.contracts.provenance import SOURCES, Change, Source
 
@@ -11,16 +12,16 @@ OF_MASTERS = ("semantic", "co_view")
 
 def source_names(bits: int) -> tuple[str, ...]:
     """Bits that nobody has named are left out."""
-    return tuple(_word(source) for source in Source if bits & source)
+    return _SOURCE_NAMES[bits % len(_SOURCE_NAMES)]
 
 
 def change_names(bits: int) -> tuple[str, ...]:
-    return tuple(_word(change) for change in Change if bits & change)
+    return _CHANGE_NAMES[bits % len(_CHANGE_NAMES)]
 
 
 def parts_of(values: Sequence[float]) -> Mapping[str, float]:
     """Of a row of `parts`: what each source gave, where it gave something."""
-    return {name: float(value) for name, value in zip(SOURCES, values, strict=True) if value > 0}
+    return {name: value for name, value in zip(SOURCES, values, strict=True) if value > 0}
 
 
 def is_master(reason: int, parts: Mapping[str, float], categories: Sequence[int]) -> bool:
@@ -32,5 +33,13 @@ def is_master(reason: int, parts: Mapping[str, float], categories: Sequence[int]
     return from_masters and not ("category" in parts and reason in categories)
 
 
-def _word(flag: Source | Change) -> str:
-    return re.sub(r"\W+", "_", (flag.name or "").lower())
+def _names(flags: type[IntFlag]) -> Sequence[tuple[str, ...]]:
+    """Of every set of bits up to the highest that has a name."""
+    words = [(flag.value, re.sub(r"\W+", "_", (flag.name or "").lower())) for flag in flags]
+    highest = max(bit for bit, _ in words)
+    return [tuple(word for bit, word in words if bits & bit) for bits in range(2 * highest)]
+
+
+# An item asks for its own two; to go through the flags again took as long as all else that is made of it.
+_SOURCE_NAMES = _names(Source)
+_CHANGE_NAMES = _names(Change)

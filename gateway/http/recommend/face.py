@@ -38,15 +38,16 @@ def recommend_routes(reception: Reception, use_cases: Recommendations, body_with
         async with answering(reception, "Recommend", request) as call:
             body = await json_body(request, shapes.WishBody, TEXT_BYTES, body_within_s)
             work = use_cases.recommending.recommend(body.to_wish(), call)
-            return NumbersResponse(shapes.plain(await while_connected(request, work)))
+            return NumbersResponse(await while_connected(request, work))
 
     @router.post("/related", openapi_extra=_docs(shapes.RelatedBody), responses={200: {"model": shapes.RelatedShape}})
     async def related(request: Request) -> Response:
         """Masters like this one, without regard to the user."""
         async with answering(reception, "Related", request) as call:
             body = await json_body(request, shapes.RelatedBody, TEXT_BYTES, body_within_s)
-            answer = shapes.plain(await while_connected(request, use_cases.relating.related(body.item, body.k, call)))
-            return NumbersResponse({"related": answer.pop("masters"), **answer})
+            answer = await while_connected(request, use_cases.relating.related(body.item, body.k, call))
+            told = {"related": answer.masters, "source": answer.source, "degraded": answer.degraded}
+            return NumbersResponse(told)
 
     @router.post(
         "/best-sellers",
@@ -58,7 +59,7 @@ def recommend_routes(reception: Reception, use_cases: Recommendations, body_with
         async with answering(reception, "BestSellers", request) as call:
             body = await json_body(request, shapes.BestSellersBody, TEXT_BYTES, body_within_s)
             work = use_cases.selling_best.best_sellers(body.category, body.k, call)
-            return NumbersResponse(shapes.plain(await while_connected(request, work)))
+            return NumbersResponse(await while_connected(request, work))
 
     @router.post(
         "/rerank", openapi_extra=_docs(shapes.RerankItemsBody), responses={200: {"model": shapes.RerankedShape}}
@@ -68,7 +69,7 @@ def recommend_routes(reception: Reception, use_cases: Recommendations, body_with
         async with answering(reception, "Rerank", request) as call:
             body = await json_body(request, shapes.RerankItemsBody, TEXT_BYTES, body_within_s)
             work = use_cases.reranking.rerank(body.to_ranking(), call)
-            return NumbersResponse(shapes.plain(await while_connected(request, work)))
+            return NumbersResponse(await while_connected(request, work))
 
     @router.post("/track", openapi_extra=_docs(shapes.TrackBody), responses={200: {"model": shapes.TrackedShape}})
     async def track(request: Request) -> Response:
@@ -76,6 +77,6 @@ def recommend_routes(reception: Reception, use_cases: Recommendations, body_with
         async with answering(reception, "Track", request) as call:
             body = await json_body(request, shapes.TrackBody, TEXT_BYTES, body_within_s)
             work = use_cases.tracking.track([event.model_dump() for event in body.events], call)
-            return NumbersResponse(shapes.plain(await while_connected(request, work)))
+            return NumbersResponse(await while_connected(request, work))
 
     return router

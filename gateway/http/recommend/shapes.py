@@ -1,7 +1,6 @@
 """The JSON of /v1/recommend…, field by field that of conch.recommend.v1."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -74,6 +73,7 @@ class EventBody(BaseModel):
     category: str = ""
     recommendation_id: str = ""
     variant: str = ""
+    segment: str = ""
     widget: str = ""
     position: int = 0
     quantity: int = 0
@@ -133,6 +133,7 @@ class RecommendationShape(BaseModel):
     degraded: list[str]
     more: bool
     explanation: ExplanationShape | None
+    segment: str
 
 
 class RelatedMasterShape(BaseModel):
@@ -172,8 +173,3 @@ class RefusedShape(BaseModel):
 class TrackedShape(BaseModel):
     accepted: int
     refused: list[RefusedShape]
-
-
-def plain(answer: Any) -> dict[str, Any]:
-    """Of a frozen value of ours: its fields, all the way down."""
-    return asdict(answer)

@@ -1,5 +1,6 @@
 """conch.recommend.v1.Recommend: convert, call, convert."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,7 @@ class Recommend(RecommendServicer):
             recommendation_id=answer.recommendation_id,
             items=map(_item, answer.items),
             variant=answer.variant,
+            segment=answer.segment,
             fallback=answer.fallback,
             degraded=answer.degraded,
             more=answer.more,
@@ -82,28 +84,31 @@ class Recommend(RecommendServicer):
         return pb.TrackReply(accepted=tracked.accepted, refused=refused)
 
 
-def _item(item: Item) -> pb.Item:
-    return pb.Item(
-        pid=item.pid,
-        master=item.master,
-        score=item.score,
-        price=item.price,
-        provenance=_provenance(item.provenance),
-    )
+# Fields and no messages: a message that is made on its own is copied into the one that holds it.
 
 
-def _provenance(provenance: Provenance) -> pb.Provenance:
-    return pb.Provenance(
-        sources=provenance.sources,
-        base=provenance.base,
-        parts=provenance.parts,
-        because_master=provenance.because_master,
-        because_category=provenance.because_category,
-        changes=provenance.changes,
-        boost=provenance.boost,
-        flash_bonus=provenance.flash_bonus,
-        bid=provenance.bid,
-    )
+def _item(item: Item) -> Mapping[str, object]:
+    return {
+        "pid": item.pid,
+        "master": item.master,
+        "score": item.score,
+        "price": item.price,
+        "provenance": _provenance(item.provenance),
+    }
+
+
+def _provenance(provenance: Provenance) -> Mapping[str, object]:
+    return {
+        "sources": provenance.sources,
+        "base": provenance.base,
+        "parts": provenance.parts,
+        "because_master": provenance.because_master,
+        "because_category": provenance.because_category,
+        "changes": provenance.changes,
+        "boost": provenance.boost,
+        "flash_bonus": provenance.flash_bonus,
+        "bid": provenance.bid,
+    }
 
 
 def _explanation(explanation: Explanation) -> pb.Explanation:

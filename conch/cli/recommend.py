@@ -56,7 +56,8 @@ def recommend(
     reasons = [item.provenance.because_master for item in answer.items]
     titles = titles_of(folder, [*(item.master for item in answer.items), *reasons])
     out.print(table_of(answer, titles))
-    told = [f"variant {answer.variant}", *([f"fallback: {answer.fallback}"] if answer.fallback else [])]
+    variant_told = f"variant {answer.variant}" + (f" of {answer.segment} users" if answer.segment else "")
+    told = [variant_told, *([f"fallback: {answer.fallback}"] if answer.fallback else [])]
     told += [f"degraded: {text}" for text in answer.degraded]
     if answer.explanation is not None:
         told.append(f"{answer.explanation.item}: {answer.explanation.state} ({answer.explanation.detail})")

@@ -46,6 +46,7 @@ def _as_theirs(event: AnyEvent) -> BaseEvent:
     properties: dict[str, object] = {
         "catalogue": event.catalogue,
         "variant": event.variant,
+        "segment": event.segment,
         "widget": event.widget,
         "recommendation_id": event.recommendation_id,
         "pid": event.pid,

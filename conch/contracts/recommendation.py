@@ -81,6 +81,8 @@ class Recommendation:
     more: bool = False
     """There are items after these."""
     explanation: Explanation | None = None
+    segment: str = ""
+    """What the user is to an experiment that has segments (segments.py); empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """What an experiment has done so far, from the event log: metrics by variant, with intervals that hold at every look.
 
-A user belongs to the variant of the first tracked impression, for good; what happened before it does not count. A
-metric is a ratio of sums over a variant's users, R = ΣY / ΣX. Users are independent, what one of them does is not: the
-variance of R is that of the residuals (Y - R X) over users (delta method).
+A user belongs to the variant of the first tracked impression, for good; what happened before it does not count. A list
+that was made while nobody knew the user's segment exposes nobody.
+
+A metric is a ratio of sums over a variant's users, R = ΣY / ΣX. Users are independent, what one of them does is not:
+the variance of R is that of the residuals (Y - R X) over users (delta method).
 
 The interval of a difference D of two ratios with variance V is that of a sequential test whose alternatives are normal
 with deviation t (mSPRT; Johari, Koomen, Pekelis, Walsh: Always Valid Inference, Operations Research 70, 2022): it may
@@ -22,15 +24,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conch.contracts.events import AnyEvent, Cancel, Click, Impression, Order, Return
+from conch.contracts.segments import NEW, RETURNING, SEGMENTS, UNKNOWN
 
 ALPHA = 0.05
 EFFECT = 0.1
 """t, as a share of the control's ratio: the size of differences that the test is best at."""
 
-NEW, RETURNING = SEGMENTS = "new", "returning"
-
 RETURNING_MS = 30 * 60_000
-"""Who did something in the log so long before the first exposure has been there before."""
+"""Who did something in the log so long before the first exposure has been there before: where the exposure does not
+tell the segment, because serving did not ask for it."""
 
 LEAST_USERS = 30
 """Of each variant: of fewer the normal law says nothing, and no data decides nothing."""
@@ -96,7 +98,7 @@ class Metric:
 class VariantReport:
     variant: str
     segment: str
-    """One of SEGMENTS; empty: everybody."""
+    """As the exposures tell it, or one of SEGMENTS; empty: everybody."""
     users: int
     sessions: int
     metrics: Mapping[str, Metric]
@@ -112,11 +114,12 @@ def report(
 def report_by_segment(
     events: Iterable[AnyEvent], control: str, effect: float = EFFECT, alpha: float = ALPHA
 ) -> list[VariantReport]:
-    """As `report`, of each of SEGMENTS with its own control."""
+    """As `report`, of each segment with its own control; those that we tell come first."""
     users = list(_users(events))
+    own = sorted({user.segment for user in users} - set(SEGMENTS))
     return [
         one
-        for segment in SEGMENTS
+        for segment in (*SEGMENTS, *own)
         for one in _report([user for user in users if user.segment == segment], segment, control, effect, alpha)
     ]
 
@@ -152,9 +155,10 @@ def _users(events: Iterable[AnyEvent]) -> Iterable[_User]:
         key = f"{event.catalogue}:{event.user}"
         began = began_ms.setdefault(key, event.time_ms)
         if key not in users:
-            if not isinstance(event, Impression) or not event.variant:
+            if not isinstance(event, Impression) or not event.variant or event.segment == UNKNOWN:
                 continue
-            users[key] = _User(event.variant, RETURNING if event.time_ms - began >= RETURNING_MS else NEW)
+            found = RETURNING if event.time_ms - began >= RETURNING_MS else NEW
+            users[key] = _User(event.variant, event.segment or found)
         _count(users[key], event)
     return users.values()
 

@@ -19,7 +19,15 @@ LIST = "0b6f6f0e-8f0e-4f57-9d0a-63f1f6d2c9aa"
 ABOUT: dict[str, Any] = {"catalogue": "shop", "user": "ana", "session": "s", "pid": "p"}
 EVENTS = [
     View(id=LIST[:-1] + "0", time_ms=1, **ABOUT),
-    Impression(id=LIST[:-1] + "1", time_ms=2, recommendation_id=LIST, variant="treatment", widget="home", **ABOUT),
+    Impression(
+        id=LIST[:-1] + "1",
+        time_ms=2,
+        recommendation_id=LIST,
+        variant="treatment",
+        segment="new",
+        widget="home",
+        **ABOUT,
+    ),
     Click(id=LIST[:-1] + "2", time_ms=3, **{**ABOUT, "user": ""}),
     Order(id=LIST[:-1] + "3", time_ms=4, quantity=2, price=9.5, **ABOUT),
     Return(id=LIST[:-1] + "4", time_ms=5, quantity=1, price=9.5, **ABOUT),
@@ -73,6 +81,7 @@ def test_impressions_are_exposures_and_what_follows_outcomes(amplitude: Server) 
     assert exposure["event_properties"] == {
         "catalogue": "shop",
         "variant": "treatment",
+        "segment": "new",
         "widget": "home",
         "recommendation_id": LIST,
         "pid": "p",

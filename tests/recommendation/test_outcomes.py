@@ -171,6 +171,35 @@ def test_segments_are_those_of_the_first_exposure_and_have_controls_of_their_own
     assert {one.segment for one in report(events, "control")} == {""}
 
 
+def test_a_segment_that_the_first_exposure_tells_is_believed() -> None:
+    late = 2 * outcomes.RETURNING_MS
+    events = [
+        event("view", "ana", 1),
+        event("impression", "ana", late, variant="treatment", segment="new"),
+        # Served before anything was known of the exposure.
+        event("impression", "ana", late + 1, variant="control", segment="returning"),
+        event("impression", "bo", 1, variant="control", segment="vip"),
+        event("impression", "cy", 1, variant="control"),
+    ]
+    found = report_by_segment(events, "control")
+    assert [(one.segment, one.variant, one.users) for one in found] == [
+        ("new", "control", 1),
+        ("new", "treatment", 1),
+        ("vip", "control", 1),
+    ]
+
+
+def test_who_was_served_while_segments_were_not_known_is_not_exposed_by_that() -> None:
+    events = [
+        event("impression", "ana", 1, variant="control", segment="unknown"),
+        event("impression", "ana", 2, variant="treatment", segment="new"),
+        event("click", "ana", 3),
+        event("impression", "bo", 1, variant="control", segment="unknown"),
+    ]
+    (treatment,) = report(events, "control")
+    assert (treatment.variant, treatment.users, treatment.metrics["ctr"].value) == ("treatment", 1, 1.0)
+
+
 @pytest.mark.parametrize("users", [2, 2 * LEAST_USERS - 2])
 def test_few_users_decide_nothing(users: int) -> None:
     _, treatment = report(made_up(2, users, {"control": 0.1, "treatment": 0.9}), "control")

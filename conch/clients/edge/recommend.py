@@ -64,6 +64,7 @@ def _recommendation(reply: pb.RecommendReply, _: str) -> Recommendation:
         tuple(reply.degraded),
         reply.more,
         _explanation(reply.explanation) if reply.HasField("explanation") else None,
+        reply.segment,
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/conch/contracts/pb/recommend/v1/recommend.proto\x12\x12\x63onch.recommend.v1\"\xc9\x01\n\x10RecommendRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06widget\x18\x04 \x01(\t\x12\t\n\x01k\x18\x05 \x01(\x05\x12\x0f\n\x07\x65xclude\x18\x06 \x03(\t\x12\x0f\n\x07variant\x18\x07 \x01(\t\x12\x0e\n\x06strict\x18\x08 \x01(\x08\x12\x19\n\x11recommendation_id\x18\t \x01(\t\x12\x0e\n\x06offset\x18\n \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\t\"\xcd\x01\n\x0eRecommendReply\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.conch.recommend.v1.Item\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x0c\n\x04more\x18\x06 \x01(\x08\x12\x34\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\x1f.conch.recommend.v1.Explanation\"u\n\x04Item\x12\x0b\n\x03pid\x18\x01 \x01(\t\x12\x0e\n\x06master\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\r\n\x05price\x18\x04 \x01(\x02\x12\x32\n\nprovenance\x18\x05 \x01(\x0b\x32\x1e.conch.recommend.v1.Provenance\"\x87\x02\n\nProvenance\x12\x0f\n\x07sources\x18\x01 \x03(\t\x12\x0c\n\x04\x62\x61se\x18\x02 \x01(\x02\x12\x38\n\x05parts\x18\x03 \x03(\x0b\x32).conch.recommend.v1.Provenance.PartsEntry\x12\x16\n\x0e\x62\x65\x63\x61use_master\x18\x04 \x01(\t\x12\x18\n\x10\x62\x65\x63\x61use_category\x18\x05 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x06 \x03(\t\x12\r\n\x05\x62oost\x18\x07 \x01(\x02\x12\x13\n\x0b\x66lash_bonus\x18\x08 \x01(\x02\x12\x0b\n\x03\x62id\x18\t \x01(\x02\x1a,\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"|\n\x0b\x45xplanation\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0c\n\x04rank\x18\x04 \x01(\x05\x12\x32\n\nprovenance\x18\x05 \x01(\x0b\x32\x1e.conch.recommend.v1.Provenance\")\n\x0eRelatedRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"^\n\x0cRelatedReply\x12,\n\x07related\x18\x01 \x03(\x0b\x32\x1b.conch.recommend.v1.Related\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\"(\n\x07Related\x12\x0e\n\x06master\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"1\n\x12\x42\x65stSellersRequest\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"S\n\x10\x42\x65stSellersReply\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.conch.recommend.v1.BestSeller\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\"8\n\nBestSeller\x12\x0b\n\x03pid\x18\x01 \x01(\t\x12\x0e\n\x06master\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"~\n\rRerankRequest\x12\x31\n\ncandidates\x18\x01 \x03(\x0b\x32\x1d.conch.recommend.v1.Candidate\x12\x0e\n\x06widget\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\x05\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x0e\n\x06strict\x18\x05 \x01(\x08\"*\n\tCandidate\x12\x0e\n\x06master\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"\xc8\x01\n\x0bRerankReply\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.conch.recommend.v1.Item\x12\x0f\n\x07unknown\x18\x02 \x03(\t\x12=\n\x07\x64ropped\x18\x03 \x03(\x0b\x32,.conch.recommend.v1.RerankReply.DroppedEntry\x12\x10\n\x08\x64\x65graded\x18\x04 \x03(\t\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"9\n\x0cTrackRequest\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.conch.recommend.v1.Event\"\xf5\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.conch.recommend.v1.Event.Kind\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0f\n\x07session\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\t\x12\x0e\n\x06master\x18\x06 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x07 \x01(\t\x12\x19\n\x11recommendation_id\x18\x08 \x01(\t\x12\x0f\n\x07variant\x18\t \x01(\t\x12\x0e\n\x06widget\x18\n \x01(\t\x12\x10\n\x08position\x18\x0b \x01(\x05\x12\x10\n\x08quantity\x18\x0c \x01(\x05\x12\r\n\x05price\x18\r \x01(\x02\x12\x0f\n\x07time_ms\x18\x0e \x01(\x03\"d\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04VIEW\x10\x01\x12\t\n\x05\x43LICK\x10\x02\x12\x0e\n\nIMPRESSION\x10\x03\x12\t\n\x05ORDER\x10\x04\x12\n\n\x06\x43\x41NCEL\x10\x05\x12\n\n\x06RETURN\x10\x06\"L\n\nTrackReply\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12,\n\x07refused\x18\x02 \x03(\x0b\x32\x1b.conch.recommend.v1.Refused\"(\n\x07Refused\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xa9\x03\n\tRecommend\x12U\n\tRecommend\x12$.conch.recommend.v1.RecommendRequest\x1a\".conch.recommend.v1.RecommendReply\x12O\n\x07Related\x12\".conch.recommend.v1.RelatedRequest\x1a .conch.recommend.v1.RelatedReply\x12[\n\x0b\x42\x65stSellers\x12&.conch.recommend.v1.BestSellersRequest\x1a$.conch.recommend.v1.BestSellersReply\x12L\n\x06Rerank\x12!.conch.recommend.v1.RerankRequest\x1a\x1f.conch.recommend.v1.RerankReply\x12I\n\x05Track\x12 .conch.recommend.v1.TrackRequest\x1a\x1e.conch.recommend.v1.TrackReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/conch/contracts/pb/recommend/v1/recommend.proto\x12\x12\x63onch.recommend.v1\"\xc9\x01\n\x10RecommendRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06widget\x18\x04 \x01(\t\x12\t\n\x01k\x18\x05 \x01(\x05\x12\x0f\n\x07\x65xclude\x18\x06 \x03(\t\x12\x0f\n\x07variant\x18\x07 \x01(\t\x12\x0e\n\x06strict\x18\x08 \x01(\x08\x12\x19\n\x11recommendation_id\x18\t \x01(\t\x12\x0e\n\x06offset\x18\n \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\t\"\xde\x01\n\x0eRecommendReply\x12\x19\n\x11recommendation_id\x18\x01 \x01(\t\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.conch.recommend.v1.Item\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x0c\n\x04more\x18\x06 \x01(\x08\x12\x34\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\x1f.conch.recommend.v1.Explanation\x12\x0f\n\x07segment\x18\x08 \x01(\t\"u\n\x04Item\x12\x0b\n\x03pid\x18\x01 \x01(\t\x12\x0e\n\x06master\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\r\n\x05price\x18\x04 \x01(\x02\x12\x32\n\nprovenance\x18\x05 \x01(\x0b\x32\x1e.conch.recommend.v1.Provenance\"\x87\x02\n\nProvenance\x12\x0f\n\x07sources\x18\x01 \x03(\t\x12\x0c\n\x04\x62\x61se\x18\x02 \x01(\x02\x12\x38\n\x05parts\x18\x03 \x03(\x0b\x32).conch.recommend.v1.Provenance.PartsEntry\x12\x16\n\x0e\x62\x65\x63\x61use_master\x18\x04 \x01(\t\x12\x18\n\x10\x62\x65\x63\x61use_category\x18\x05 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x06 \x03(\t\x12\r\n\x05\x62oost\x18\x07 \x01(\x02\x12\x13\n\x0b\x66lash_bonus\x18\x08 \x01(\x02\x12\x0b\n\x03\x62id\x18\t \x01(\x02\x1a,\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"|\n\x0b\x45xplanation\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0c\n\x04rank\x18\x04 \x01(\x05\x12\x32\n\nprovenance\x18\x05 \x01(\x0b\x32\x1e.conch.recommend.v1.Provenance\")\n\x0eRelatedRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"^\n\x0cRelatedReply\x12,\n\x07related\x18\x01 \x03(\x0b\x32\x1b.conch.recommend.v1.Related\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\"(\n\x07Related\x12\x0e\n\x06master\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"1\n\x12\x42\x65stSellersRequest\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"S\n\x10\x42\x65stSellersReply\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.conch.recommend.v1.BestSeller\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\"8\n\nBestSeller\x12\x0b\n\x03pid\x18\x01 \x01(\t\x12\x0e\n\x06master\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"~\n\rRerankRequest\x12\x31\n\ncandidates\x18\x01 \x03(\x0b\x32\x1d.conch.recommend.v1.Candidate\x12\x0e\n\x06widget\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\x05\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x0e\n\x06strict\x18\x05 \x01(\x08\"*\n\tCandidate\x12\x0e\n\x06master\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"\xc8\x01\n\x0bRerankReply\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.conch.recommend.v1.Item\x12\x0f\n\x07unknown\x18\x02 \x03(\t\x12=\n\x07\x64ropped\x18\x03 \x03(\x0b\x32,.conch.recommend.v1.RerankReply.DroppedEntry\x12\x10\n\x08\x64\x65graded\x18\x04 \x03(\t\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"9\n\x0cTrackRequest\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.conch.recommend.v1.Event\"\x86\x03\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.conch.recommend.v1.Event.Kind\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0f\n\x07session\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\t\x12\x0e\n\x06master\x18\x06 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x07 \x01(\t\x12\x19\n\x11recommendation_id\x18\x08 \x01(\t\x12\x0f\n\x07variant\x18\t \x01(\t\x12\x0e\n\x06widget\x18\n \x01(\t\x12\x10\n\x08position\x18\x0b \x01(\x05\x12\x10\n\x08quantity\x18\x0c \x01(\x05\x12\r\n\x05price\x18\r \x01(\x02\x12\x0f\n\x07time_ms\x18\x0e \x01(\x03\x12\x0f\n\x07segment\x18\x0f \x01(\t\"d\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x08\n\x04VIEW\x10\x01\x12\t\n\x05\x43LICK\x10\x02\x12\x0e\n\nIMPRESSION\x10\x03\x12\t\n\x05ORDER\x10\x04\x12\n\n\x06\x43\x41NCEL\x10\x05\x12\n\n\x06RETURN\x10\x06\"L\n\nTrackReply\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12,\n\x07refused\x18\x02 \x03(\x0b\x32\x1b.conch.recommend.v1.Refused\"(\n\x07Refused\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t2\xa9\x03\n\tRecommend\x12U\n\tRecommend\x12$.conch.recommend.v1.RecommendRequest\x1a\".conch.recommend.v1.RecommendReply\x12O\n\x07Related\x12\".conch.recommend.v1.RelatedRequest\x1a .conch.recommend.v1.RelatedReply\x12[\n\x0b\x42\x65stSellers\x12&.conch.recommend.v1.BestSellersRequest\x1a$.conch.recommend.v1.BestSellersReply\x12L\n\x06Rerank\x12!.conch.recommend.v1.RerankRequest\x1a\x1f.conch.recommend.v1.RerankReply\x12I\n\x05Track\x12 .conch.recommend.v1.TrackRequest\x1a\x1e.conch.recommend.v1.TrackReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,45 +38,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDREQUEST']._serialized_start=72
   _globals['_RECOMMENDREQUEST']._serialized_end=273
   _globals['_RECOMMENDREPLY']._serialized_start=276
-  _globals['_RECOMMENDREPLY']._serialized_end=481
-  _globals['_ITEM']._serialized_start=483
-  _globals['_ITEM']._serialized_end=600
-  _globals['_PROVENANCE']._serialized_start=603
-  _globals['_PROVENANCE']._serialized_end=866
-  _globals['_PROVENANCE_PARTSENTRY']._serialized_start=822
-  _globals['_PROVENANCE_PARTSENTRY']._serialized_end=866
-  _globals['_EXPLANATION']._serialized_start=868
-  _globals['_EXPLANATION']._serialized_end=992
-  _globals['_RELATEDREQUEST']._serialized_start=994
-  _globals['_RELATEDREQUEST']._serialized_end=1035
-  _globals['_RELATEDREPLY']._serialized_start=1037
-  _globals['_RELATEDREPLY']._serialized_end=1131
-  _globals['_RELATED']._serialized_start=1133
-  _globals['_RELATED']._serialized_end=1173
-  _globals['_BESTSELLERSREQUEST']._serialized_start=1175
-  _globals['_BESTSELLERSREQUEST']._serialized_end=1224
-  _globals['_BESTSELLERSREPLY']._serialized_start=1226
-  _globals['_BESTSELLERSREPLY']._serialized_end=1309
-  _globals['_BESTSELLER']._serialized_start=1311
-  _globals['_BESTSELLER']._serialized_end=1367
-  _globals['_RERANKREQUEST']._serialized_start=1369
-  _globals['_RERANKREQUEST']._serialized_end=1495
-  _globals['_CANDIDATE']._serialized_start=1497
-  _globals['_CANDIDATE']._serialized_end=1539
-  _globals['_RERANKREPLY']._serialized_start=1542
-  _globals['_RERANKREPLY']._serialized_end=1742
-  _globals['_RERANKREPLY_DROPPEDENTRY']._serialized_start=1696
-  _globals['_RERANKREPLY_DROPPEDENTRY']._serialized_end=1742
-  _globals['_TRACKREQUEST']._serialized_start=1744
-  _globals['_TRACKREQUEST']._serialized_end=1801
-  _globals['_EVENT']._serialized_start=1804
-  _globals['_EVENT']._serialized_end=2177
-  _globals['_EVENT_KIND']._serialized_start=2077
-  _globals['_EVENT_KIND']._serialized_end=2177
-  _globals['_TRACKREPLY']._serialized_start=2179
-  _globals['_TRACKREPLY']._serialized_end=2255
-  _globals['_REFUSED']._serialized_start=2257
-  _globals['_REFUSED']._serialized_end=2297
-  _globals['_RECOMMEND']._serialized_start=2300
-  _globals['_RECOMMEND']._serialized_end=2725
+  _globals['_RECOMMENDREPLY']._serialized_end=498
+  _globals['_ITEM']._serialized_start=500
+  _globals['_ITEM']._serialized_end=617
+  _globals['_PROVENANCE']._serialized_start=620
+  _globals['_PROVENANCE']._serialized_end=883
+  _globals['_PROVENANCE_PARTSENTRY']._serialized_start=839
+  _globals['_PROVENANCE_PARTSENTRY']._serialized_end=883
+  _globals['_EXPLANATION']._serialized_start=885
+  _globals['_EXPLANATION']._serialized_end=1009
+  _globals['_RELATEDREQUEST']._serialized_start=1011
+  _globals['_RELATEDREQUEST']._serialized_end=1052
+  _globals['_RELATEDREPLY']._serialized_start=1054
+  _globals['_RELATEDREPLY']._serialized_end=1148
+  _globals['_RELATED']._serialized_start=1150
+  _globals['_RELATED']._serialized_end=1190
+  _globals['_BESTSELLERSREQUEST']._serialized_start=1192
+  _globals['_BESTSELLERSREQUEST']._serialized_end=1241
+  _globals['_BESTSELLERSREPLY']._serialized_start=1243
+  _globals['_BESTSELLERSREPLY']._serialized_end=1326
+  _globals['_BESTSELLER']._serialized_start=1328
+  _globals['_BESTSELLER']._serialized_end=1384
+  _globals['_RERANKREQUEST']._serialized_start=1386
+  _globals['_RERANKREQUEST']._serialized_end=1512
+  _globals['_CANDIDATE']._serialized_start=1514
+  _globals['_CANDIDATE']._serialized_end=1556
+  _globals['_RERANKREPLY']._serialized_start=1559
+  _globals['_RERANKREPLY']._serialized_end=1759
+  _globals['_RERANKREPLY_DROPPEDENTRY']._serialized_start=1713
+  _globals['_RERANKREPLY_DROPPEDENTRY']._serialized_end=1759
+  _globals['_TRACKREQUEST']._serialized_start=1761
+  _globals['_TRACKREQUEST']._serialized_end=1818
+  _globals['_EVENT']._serialized_start=1821
+  _globals['_EVENT']._serialized_end=2211
+  _globals['_EVENT_KIND']._serialized_start=2111
+  _globals['_EVENT_KIND']._serialized_end=2211
+  _globals['_TRACKREPLY']._serialized_start=2213
+  _globals['_TRACKREPLY']._serialized_end=2289
+  _globals['_REFUSED']._serialized_start=2291
+  _globals['_REFUSED']._serialized_end=2331
+  _globals['_RECOMMEND']._serialized_start=2334
+  _globals['_RECOMMEND']._serialized_end=2759
 # @@protoc_insertion_point(module_scope)

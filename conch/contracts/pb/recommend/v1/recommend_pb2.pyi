@@ -34,7 +34,7 @@ class RecommendRequest(_message.Message):
     def __init__(self, user: _Optional[str] = ..., item: _Optional[str] = ..., category: _Optional[str] = ..., widget: _Optional[str] = ..., k: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., variant: _Optional[str] = ..., strict: _Optional[bool] = ..., recommendation_id: _Optional[str] = ..., offset: _Optional[int] = ..., explain: _Optional[str] = ...) -> None: ...
 
 class RecommendReply(_message.Message):
-    __slots__ = ("recommendation_id", "items", "variant", "fallback", "degraded", "more", "explanation")
+    __slots__ = ("recommendation_id", "items", "variant", "fallback", "degraded", "more", "explanation", "segment")
     RECOMMENDATION_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class RecommendReply(_message.Message):
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     recommendation_id: str
     items: _containers.RepeatedCompositeFieldContainer[Item]
     variant: str
@@ -49,7 +50,8 @@ class RecommendReply(_message.Message):
     degraded: _containers.RepeatedScalarFieldContainer[str]
     more: bool
     explanation: Explanation
-    def __init__(self, recommendation_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., variant: _Optional[str] = ..., fallback: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+    segment: str
+    def __init__(self, recommendation_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., variant: _Optional[str] = ..., fallback: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., segment: _Optional[str] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("pid", "master", "score", "price", "provenance")
@@ -208,7 +210,7 @@ class TrackRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("id", "kind", "user", "session", "pid", "master", "category", "recommendation_id", "variant", "widget", "position", "quantity", "price", "time_ms")
+    __slots__ = ("id", "kind", "user", "session", "pid", "master", "category", "recommendation_id", "variant", "widget", "position", "quantity", "price", "time_ms", "segment")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Event.Kind]
@@ -239,6 +241,7 @@ class Event(_message.Message):
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: Event.Kind
     user: str
@@ -253,7 +256,8 @@ class Event(_message.Message):
     quantity: int
     price: float
     time_ms: int
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[Event.Kind, str]] = ..., user: _Optional[str] = ..., session: _Optional[str] = ..., pid: _Optional[str] = ..., master: _Optional[str] = ..., category: _Optional[str] = ..., recommendation_id: _Optional[str] = ..., variant: _Optional[str] = ..., widget: _Optional[str] = ..., position: _Optional[int] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., time_ms: _Optional[int] = ...) -> None: ...
+    segment: str
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[Event.Kind, str]] = ..., user: _Optional[str] = ..., session: _Optional[str] = ..., pid: _Optional[str] = ..., master: _Optional[str] = ..., category: _Optional[str] = ..., recommendation_id: _Optional[str] = ..., variant: _Optional[str] = ..., widget: _Optional[str] = ..., position: _Optional[int] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., time_ms: _Optional[int] = ..., segment: _Optional[str] = ...) -> None: ...
 
 class TrackReply(_message.Message):
     __slots__ = ("accepted", "refused")

@@ -9,6 +9,7 @@ from conch.clients.events import EventLog
 from conch.clients.inference import Inference
 from conch.recommendation.scenarios import DEFAULT_FILE, Scenarios
 from gateway.recommending.best_sellers import SellingBest
+from gateway.recommending.exposing import Exposing
 from gateway.recommending.recommending import Recommending
 from gateway.recommending.relating import Relating
 from gateway.recommending.reranking import Reranking
@@ -35,10 +36,11 @@ class Recommendations:
     ) -> Self:
         """`scenarios` is a file; empty: ours. Raises InvalidRequest for one that is wrong."""
         widgets = Scenarios.read(Path(scenarios) if scenarios else DEFAULT_FILE)
+        exposing = Exposing(shelves, widgets.experiment) if widgets.experiment.segments else None
         return cls(
             Recommending(inference, shelves, widgets),
             Relating(inference, shelves),
             SellingBest(shelves),
             Reranking(inference, shelves, widgets),
-            Tracking(events, analytics=analytics),
+            Tracking(events, analytics=analytics, exposing=exposing),
         )

@@ -13,6 +13,7 @@ from conch.contracts.events import EVENTS, AnyEvent, encode, event_of
 from conch.contracts.recommendation import Refused, Tracked
 from gateway.calls import Call
 from gateway.permitted import check_permitted
+from gateway.recommending.exposing import Exposing
 from gateway.recommending.recommending import MODEL
 
 MOST_EVENTS = 1_000
@@ -28,10 +29,13 @@ class Tracking:
         log: EventLog | None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         analytics: Analytics | None = None,
+        exposing: Exposing | None = None,
     ) -> None:
-        """`log` None: there is none, and whoever tracks is told so. `analytics` hears of what the log has."""
+        """`log` None: there is none, and whoever tracks is told so. `analytics` hears of what the log has, and so does
+        `exposing`, which is there where the experiment has segments."""
         self._log = log
         self._analytics = analytics
+        self._exposing = exposing
         self._now_ms = now_ms
 
     async def track(self, events: Sequence[Mapping[str, Any]], call: Call) -> Tracked:
@@ -48,10 +52,15 @@ class Tracking:
             )
         read = [self._event(fields, call.identity.tenant) for fields in events]
         good = [(index, event) for index, event in enumerate(read) if not isinstance(event, ConchError)]
+        if self._exposing is not None:
+            named = await self._exposing.named([event for _, event in good], call.identity.tenant)
+            good = [(index, event) for (index, _), event in zip(good, named, strict=True)]
         records = [Record(EVENTS, event.key, encode(event), event.time_ms) for _, event in good]
         outcomes = await self._log.append(records, min(DEADLINE_S, call.remaining_s))
+        taken = [event for (_, event), outcome in zip(good, outcomes, strict=True) if outcome is None]
+        if self._exposing is not None:
+            await self._exposing.tell(taken, call.identity.tenant)
         if self._analytics is not None:
-            taken = [event for (_, event), outcome in zip(good, outcomes, strict=True) if outcome is None]
             await asyncio.to_thread(self._analytics.tell, taken)
         failed = [outcome for outcome in outcomes if outcome is not None]
         if failed and len(failed) == len(outcomes):

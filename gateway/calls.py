@@ -21,7 +21,7 @@ from conch.contracts.identity import (
     models_in,
 )
 from conch.contracts.specs import PRIORITY_BULK, PRIORITY_INTERACTIVE
-from conch.contracts.thresholds import Thresholds
+from conch.contracts.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from gateway.admission import Place
 
 FOREIGN_REQUEST_ID_HEADER = "x-request-id"
@@ -72,13 +72,14 @@ def identify(headers: Mapping[str, str]) -> Identity:
     """From headers by lower-case names. A request id is made where none comes, or none that is plain."""
     given = headers.get(REQUEST_ID_HEADER) or headers.get(FOREIGN_REQUEST_ID_HEADER) or ""
     traceparent = headers.get(TRACEPARENT_HEADER, "")
+    gate = headers.get(GATE_HEADER)
     return Identity(
         tenant=headers.get(TENANT_HEADER, ANONYMOUS.tenant),
         request_id=given if is_plain(given) else str(uuid.uuid4()),
         traceparent=traceparent if is_plain(traceparent) else "",
         audio_seconds_per_day=audio_limit(headers.get(AUDIO_LIMIT_HEADER)),
         models=models_in(headers.get(MODELS_HEADER)),
-        thresholds=Thresholds.decode(headers.get(GATE_HEADER, "")),
+        thresholds=Thresholds.decode(gate) if gate else DEFAULT_THRESHOLDS,
     )
 
 

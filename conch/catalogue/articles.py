@@ -55,7 +55,7 @@ def article_of(values: Values, columns: Columns) -> Article:
     say = _Saying(values, columns.products)
     pid, price = say.key("pid"), say.number("price", DEAREST)
     if pid is None or price is None:
-        raise InvalidRequest(f"{'pid' if pid is None else 'price'} is missing")
+        raise say.missing("pid" if pid is None else "price")
     stock = say.stock()
     return Article(
         pid=pid,
@@ -76,7 +76,7 @@ def shelf_of(values: Values, columns: Columns) -> Shelf:
     say = _Saying(values, columns.categories)
     called = say.text("key", LONGEST_KEY)
     if called is None:
-        raise InvalidRequest("key is missing")
+        raise say.missing("key")
     return Shelf(
         key=category_key(called),
         alias=say.text("alias", LONGEST_KEY),
@@ -89,6 +89,12 @@ def shelf_of(values: Values, columns: Columns) -> Shelf:
 class _Saying:
     values: Values
     names: Mapping[str, Sequence[str]]
+
+    def missing(self, field: str) -> InvalidRequest:
+        names = self.names[field]
+        if any(name in self.values for name in names):
+            return InvalidRequest(f"{field} is missing")
+        return InvalidRequest(f"{field} is missing: no column is called {' or '.join(names)}")
 
     def key(self, field: str) -> str | None:
         return self.text(field, LONGEST_KEY)

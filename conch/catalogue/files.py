@@ -6,8 +6,10 @@ is read whole.
 
 import csv
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,24 +66,23 @@ def rows_of(path: Path) -> Iterator[Found | Bad]:
 def _csv(path: Path) -> Iterator[Found | Bad]:
     header: list[str] | None = None
     with path.open("rb") as file:
-        for line, text in _records(file):
+        for line, cells in _records(_lines(file)):
             place = Place(path.name, line)
-            if isinstance(text, Bad):
-                yield Bad(place, text.reason)
-                continue
-            cells = next(csv.reader(text.splitlines(keepends=True)), [])
-            if not cells:
-                continue
-            if header is None:
+            if isinstance(cells, Bad):
+                yield Bad(place, cells.reason)
+                if header is None:
+                    return
+            elif header is None and cells:
                 header = [cell.strip() for cell in cells]
                 twice = sorted({name for name in header if header.count(name) > 1})
                 if twice:
                     yield Bad(place, f"the header has {', '.join(twice)} more than once")
                     return
-            elif len(cells) != len(header):
-                yield Bad(place, f"it has {len(cells)} cells, the header {len(header)}")
-            else:
-                yield Found(place, dict(zip(header, cells, strict=True)))
+            elif header is not None and cells:
+                if len(cells) == len(header):
+                    yield Found(place, dict(zip(header, cells, strict=True)))
+                else:
+                    yield Bad(place, f"it has {len(cells)} cells, the header {len(header)}")
 
 
 def _jsonl(path: Path) -> Iterator[Found | Bad]:
@@ -144,7 +145,7 @@ def _parquet(path: Path) -> Iterator[Found | Bad]:
     row = 0
     try:
         with duckdb.connect(config={"threads": 1}) as database:
-            cursor = database.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            cursor = database.execute(f"SELECT {_wanted(database, path)} FROM read_parquet(?)", [str(path)])
             names = [column[0] for column in cursor.description or ()]
             while page := cursor.fetchmany(AT_ONCE):
                 for values in page:
@@ -155,28 +156,78 @@ def _parquet(path: Path) -> Iterator[Found | Bad]:
         yield Bad(Place(path.name, row), f"it is no Parquet: {reason}")
 
 
+def _wanted(database: duckdb.DuckDBPyConnection, path: Path) -> str:
+    """All columns. Times of a zone are texts: DuckDB needs another package to make more of them."""
+    columns = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    zoned = [name.replace('"', '""') for name, kind, *_ in columns if "TIME ZONE" in kind]
+    texts = ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in zoned)
+    return f"* REPLACE ({texts})" if zoned else "*"
+
+
 def _sized(found: Found) -> Found | Bad:
     size = sum(len(value) for value in found.values.values() if isinstance(value, str | bytes))
     return Bad(found.place, f"it has {size} bytes, at most {LARGEST_ROW}") if size > LARGEST_ROW else found
 
 
-def _records(file: BinaryIO) -> Iterator[tuple[int, "str | Bad"]]:
-    """Lines of CSV, joined where a quoted cell goes over more than one."""
-    begin, held = 0, ""
-    for line, text in _lines(file):
+Text = tuple[int, "str | Bad"]
+"""A line with its number."""
+
+
+def _records(lines: Iterator[Text]) -> Iterator[tuple[int, "list[str] | Bad"]]:
+    """Cells of each record of CSV, which goes over as many lines as a quoted cell does; none of an empty line."""
+    # A cell may be as long as a row.
+    csv.field_size_limit(LARGEST_ROW)
+    feed = _Feed(lines)
+    while (begin := feed.begin()) is not None:
+        line, text = begin
         if isinstance(text, Bad):
-            yield (begin or line), text
-            begin, held = 0, ""
+            yield line, text
             continue
-        begin, held = begin or line, held + text
-        if len(held) > LARGEST_ROW:
-            yield begin, Bad(Place("", begin), f"it has more than {LARGEST_ROW} bytes: is a quote left open?")
-            begin, held = 0, ""
-        elif held.count('"') % 2 == 0:
-            yield begin, held
-            begin, held = 0, ""
-    if held:
-        yield begin, Bad(Place("", begin), "a quote is left open")
+        try:
+            cells = next(csv.reader(chain([text], feed)))
+        except csv.Error as error:
+            yield line, Bad(Place("", line), f"it is no CSV: {error}")
+        except _NeverClosed:
+            # What follows a quote that somebody forgot may be good rows.
+            feed.give_back()
+            yield line, Bad(Place("", line), "a quote is left open")
+        else:
+            yield line, cells
+
+
+class _NeverClosed(Exception):
+    """A quoted cell goes on to the end of the file, to a line that cannot be read, or beyond LARGEST_ROW."""
+
+
+class _Feed:
+    """Lines of one record after another: the reader of CSV takes as many as belong to one."""
+
+    def __init__(self, lines: Iterator[Text]) -> None:
+        self._lines = lines
+        self._again = deque[Text]()
+        self._taken: list[Text] = []
+
+    def begin(self) -> Text | None:
+        """The first line of the next record; None after the last."""
+        self._taken = []
+        return self._next()
+
+    def give_back(self) -> None:
+        """All lines of the record but its first."""
+        self._again.extendleft(reversed(self._taken))
+
+    def __iter__(self) -> Iterator[str]:
+        size = 0
+        while (more := self._next()) is not None:
+            self._taken.append(more)
+            _, text = more
+            if isinstance(text, Bad) or (size := size + len(text)) > LARGEST_ROW:
+                break
+            yield text
+        raise _NeverClosed
+
+    def _next(self) -> Text | None:
+        return self._again.popleft() if self._again else next(self._lines, None)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, "str | Bad"]]:

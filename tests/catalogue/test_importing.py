@@ -144,8 +144,9 @@ def test_every_kind_of_file_says_the_same(write, folder, hot, tmp_path):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"pid": "x"}, "price is missing"),
-        ({"price": 1}, "pid is missing"),
+        ({"pid": "x"}, "price is missing: no column is called price"),
+        ({"pid": "x", "price": " "}, "price is missing"),
+        ({"price": 1}, "pid is missing: no column is called pid or id or sku"),
         ({"pid": "x", "price": math.nan}, "price is nan, it must be from 0 to 1e+09"),
         ({"pid": "x", "price": math.inf}, "price is inf, it must be from 0 to 1e+09"),
         ({"pid": "x", "price": -0.01}, "price is -0.01, it must be from 0 to 1e+09"),
@@ -180,7 +181,7 @@ def test_what_is_no_row_of_its_kind_is_told_with_its_line(bring):
         g_parquet=b"no parquet",
         h_yaml="products: 3",
     )
-    assert report.kept == 6
+    assert report.kept == 7
     assert [text[:60] for text in told(report)] == [
         "a.jsonl:2: it is no JSON: Expecting value: line 1 column 1 (",
         "a.jsonl:3: it is no JSON object",
@@ -193,6 +194,59 @@ def test_what_is_no_row_of_its_kind_is_told_with_its_line(bring):
         "g.parquet:0: it is no Parquet: Invalid Input Error: File 'g.",
         "h.yaml:1: it is no list of rows",
     ]
+
+
+def test_a_quote_within_a_cell_is_a_letter_like_any_other(bring, folder):
+    report = bring(products_csv='pid,name,price\na,Monitor 27" wide,5\nb,Monitor 24" wide,6\nc,"a ""quoted"" one",7\n')
+    assert (report.rows, report.kept, told(report)) == (3, 3, [])
+    with closing(Records(folder.relations)) as records:
+        assert [product.name for product in records.products()] == [
+            'Monitor 27" wide',
+            'Monitor 24" wide',
+            'a "quoted" one',
+        ]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept", "bad"),
+    [
+        ('pid,price\na,1\n"b,2\nc,3\nd,4\n', 3, ["p.csv:3: a quote is left open"]),
+        (
+            b'pid,price\n"a,1\nb,1\n\xff,1\nc,1\n',
+            2,
+            ["p.csv:2: a quote is left open", "p.csv:4: it is no UTF-8: inval"],
+        ),
+        ('pid,price,name\n"a,1,\n' + f"b,1,{'x' * 1_000}\n" * 1_100, 1_100, ["p.csv:2: a quote is left open"]),
+    ],
+    ids=["to the end of the file", "to a line that is none", "beyond the largest row"],
+)
+def test_rows_after_a_quote_that_is_never_closed_are_kept(bring, content, kept, bad):
+    report = bring(p_csv=content)
+    assert (report.rows, report.kept) == (kept + len(bad), kept)
+    assert [text[:30] for text in told(report)] == bad
+
+
+def test_a_header_that_cannot_be_read_is_told_once(bring):
+    assert told(bring(a_csv=b"pid,\xff\na,1\nb,2\n")) == ["a.csv:1: it is no UTF-8: invalid start byte at byte 4"]
+    assert told(bring(b_csv='"pid,price\na,1\nb,2\n')) == ["b.csv:1: a quote is left open"]
+    assert told(bring(c_csv="pid,price\ra,1\r")) == [
+        "c.csv:1: it is no CSV: new-line character seen in unquoted field - do you need to open the file in"
+        " universal-newline mode?"
+    ]
+
+
+def test_a_cell_is_as_long_as_a_row_may_be(bring):
+    report = bring(products_csv=f'pid,price,description\na,1,"{"x" * 500_000}\n{"x" * 500_000}"\n')
+    assert (report.kept, told(report)) == (1, [])
+
+
+def test_columns_of_parquet_that_nobody_reads_may_be_of_any_kind(bring, tmp_path):
+    path = tmp_path / "made.parquet"
+    with duckdb.connect() as database:
+        at = "TIMESTAMPTZ '2026-01-02 03:04:05+00'"
+        columns = f"""'a' AS pid, 1.5 AS price, {at} AS "at ""once"" ", [{at}] AS times, {{'a': 1}} AS more"""
+        database.execute(f"COPY (SELECT {columns}) TO '{path}' (FORMAT parquet)")
+    assert (told(report := bring(products_parquet=path.read_bytes())), report.kept) == ([], 1)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "yaml"])

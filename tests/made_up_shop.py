@@ -14,7 +14,7 @@ from conch.features.keeping import Keeper
 from conch.features.promo_book import PromoBookWriter
 from conch.features.snapshots import SnapshotWriter
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.duckdb_rollups import DuckDbRollups
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.redis_features import RedisFeatures
 from conch.stores.sqlite_relations import SqliteRelations
 from tests.redis_server import RedisServer, running_redis
@@ -56,7 +56,9 @@ def kept_young(stack: ShopStack) -> Iterator[None]:
             closing(RedisFeatures(stack.redis.address, deadline_s=BULK_DEADLINE_S)) as hot,
             closing(SqliteRelations(stack.catalogue.relations)) as durable,
         ):
-            snapshots = SnapshotWriter(stack.catalogue, hot, durable, partial(DuckDbRollups, stack.catalogue.rollups))
+            snapshots = SnapshotWriter(
+                stack.catalogue, hot, durable, partial(PublishedRollups, stack.catalogue.published_rollups)
+            )
             while not stop.wait(YOUNG_S):
                 with stack.catalogue.lease():
                     snapshots.write()
@@ -76,7 +78,7 @@ def filled_again(stack: ShopStack) -> None:
         closing(RedisFeatures(stack.redis.address, deadline_s=BULK_DEADLINE_S)) as hot,
         closing(SqliteRelations(stack.catalogue.relations)) as durable,
     ):
-        Keeper(stack.catalogue, hot, durable, partial(DuckDbRollups, stack.catalogue.rollups)).step()
+        Keeper(stack.catalogue, hot, durable, partial(PublishedRollups, stack.catalogue.published_rollups)).step()
 
 
 def publish_promos(catalogue: CatalogueFolder, redis: str) -> int:

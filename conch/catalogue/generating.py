@@ -30,6 +30,7 @@ from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.durable import new_relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdWriter, Kind
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.redis_features import RedisFeatures
 
 BULK_DEADLINE_S = 30.0
@@ -75,9 +76,10 @@ def generate(
         progress("records")
         _record(records, made, writer)
         with closing(new_relations_of(folder, deadline_s=BULK_DEADLINE_S)) as durable:
-            related = Stocking(made, writer, hot, durable, folder.rollups, progress).stock(order)
+            selling = partial(DuckDbRollups, folder.rollups, folder.published_rollups)
+            related = Stocking(made, writer, hot, durable, selling, progress).stock(order)
             progress("snapshot")
-            rollups = partial(DuckDbRollups, folder.rollups)
+            rollups = partial(PublishedRollups, folder.published_rollups)
             columns = columns_of(records.wares(ids.publish()))
             SnapshotWriter(folder, hot, durable, rollups, lambda: made.now_ms).write(columns)
             PromoBookWriter(folder, hot).write()

@@ -27,10 +27,10 @@ from conch.features.promo_book import PromoBookWriter
 from conch.features.snapshots import SnapshotWriter
 from conch.features.wares import columns_of
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.durable import new_relations_of
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdWriter, Kind
+from conch.stores.published_rollups import PublishedRollups
 
 AT_ONCE = 5_000
 """Rows."""
@@ -207,7 +207,7 @@ def _take_over(
         progress("offers")
         Offering(folder, index, records, hot, durable, now_ms).offer(changed, new)
         progress("snapshot")
-        rollups = partial(DuckDbRollups, folder.rollups)
+        rollups = partial(PublishedRollups, folder.published_rollups)
         SnapshotWriter(folder, hot, durable, rollups, lambda: now_ms).write(columns_of(records.wares(index)))
         PromoBookWriter(folder, hot).write()
 

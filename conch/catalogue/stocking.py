@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class Stocking:
         writer: Writer,
         hot: HotFeatures,
         durable: Relations,
-        rollups: Path,
+        rollups: Callable[[], DuckDbRollups],
         progress: Callable[[str], None],
     ) -> None:
         self._made, self._writer = made, writer
@@ -93,7 +92,7 @@ class Stocking:
         self._put(writer.best_sellers(signals.best_sellers(sold, made.now_ms)))
         begins = np.flatnonzero(np.diff(sold.pane_ms, prepend=-1)).tolist()
         bounds = list(zip(begins, [*begins[1:], len(sold.pane_ms)], strict=True))
-        with closing(DuckDbRollups(self._rollups)) as rollups:
+        with closing(self._rollups()) as rollups:
             for some in batches(bounds, PANES_AT_ONCE):
                 rollups.load({int(sold.pane_ms[begin]): self._pane(sold, begin, end) for begin, end in some})
 

@@ -23,12 +23,12 @@ def rebuild(catalogue: Name = DEFAULT_CATALOGUE, redis: Redis = "", state: State
     from functools import partial
 
     from conch.features.rebuilding import Rebuilding
-    from conch.stores.duckdb_rollups import DuckDbRollups
     from conch.stores.durable import relations_of
+    from conch.stores.published_rollups import PublishedRollups
 
     with opened(catalogue, redis, state) as (folder, hot), err.status("beginning") as status:
         durable = relations_of(folder, deadline_s=5.0)
-        rollups = partial(DuckDbRollups, folder.rollups)
+        rollups = partial(PublishedRollups, folder.published_rollups)
         done = Rebuilding(folder, hot, durable, rollups, lambda stage: status.update(stage)).rebuild()
         durable.close()
     err.print(f"{done:,} features of catalogue {catalogue} are packed.")

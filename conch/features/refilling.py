@@ -4,6 +4,7 @@ Packed relations of active masters as the durable store has them, best sellers o
 host's book, and which masters are active. Only what Redis does not have: who wrote meanwhile is newer.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from uuid import UUID
 
@@ -79,17 +80,12 @@ class Refilling:
                 yield self._write(packer, key, Hash(fields), Stamp(0, written_ms, 0))
 
     def _sold(self, keys: Sequence[str]) -> Iterator[tuple[str, Mapping[str, float]]]:
-        try:
-            rollups = self._rollups()
-        except Unavailable:
-            return
-        try:
+        # Where nothing is published, nothing is known.
+        with contextlib.suppress(Unavailable), contextlib.closing(self._rollups()) as rollups:
             for key in keys:
                 best = dict(rollups.best_sellers(self._entity(key), self._now_ms(), BEST_SELLERS_KEPT))
                 if best:
                     yield key, best
-        finally:
-            rollups.close()
 
     def _lost(self, keys: Sequence[str]) -> Sequence[str]:
         return [

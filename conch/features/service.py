@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
 from conch.stores.catalogue_folder import CatalogueFolder
-from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.durable import relations_of
 from conch.stores.features import HotFeatures
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.redis_features import RedisFeatures
 
 if TYPE_CHECKING:
@@ -114,6 +114,6 @@ class Service:
             folder,
             RedisFeatures(self._redis, deadline_s=DEADLINE_S),
             relations_of(folder, deadline_s=DEADLINE_S),
-            partial(DuckDbRollups, folder.rollups),
+            partial(PublishedRollups, folder.published_rollups),
             beat=self._heartbeat,
         )

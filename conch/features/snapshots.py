@@ -48,7 +48,7 @@ class SnapshotWriter:
         rollups: Callable[[], Rollups],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`rollups` opens them, and raises Unavailable where another process has them open."""
+        """`rollups` opens them, and may raise Unavailable."""
         self._folder = folder
         self._hot, self._durable, self._rollups = hot, durable, rollups
         self._now_ms = now_ms

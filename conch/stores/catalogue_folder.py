@@ -5,7 +5,8 @@
                                promos/            generations of the promo book
                                nearest/           generations of the index of meanings
                                catalogue.sqlite   durable relations, and what was imported
-                               rollups.duckdb     sales by the pane
+                               rollups.duckdb     sales by the pane, for who writes them
+                               rollups/           generations of them, for who reads
                                lease              held (flock) by its one writer
 """
 
@@ -77,6 +78,10 @@ class CatalogueFolder:
     @property
     def rollups(self) -> Path:
         return self.path / "rollups.duckdb"
+
+    @property
+    def published_rollups(self) -> Path:
+        return self.path / "rollups"
 
     @contextlib.contextmanager
     def lease(self, name: str = "lease") -> Iterator[None]:

@@ -1,16 +1,16 @@
-"""Rollups in one DuckDB file, which one process has open to write, or several to read."""
+"""Rollups in one DuckDB file, which its writer alone opens, and publishes for who reads (published_rollups.py)."""
 
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 import duckdb
 import numpy as np
 
 from conch.contracts.errors import Unavailable
-from conch.stores.rollups import DAY_MS, DEFAULT_WEIGHTS, HOUR_MS, Rollups, Sale, Weights
+from conch.stores import generations
+from conch.stores.published_rollups import BEST, asked, publish
+from conch.stores.rollups import DEFAULT_WEIGHTS, Sale, Weights, WrittenRollups
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS sales
@@ -18,45 +18,26 @@ CREATE TABLE IF NOT EXISTS sales
    views BIGINT NOT NULL)
 """
 
-_BEST = """
-SELECT pid, sum(units * ($day + CASE WHEN pane_ms > $hour_ago THEN $hour ELSE 0 END) + views * $views)::DOUBLE AS score
-FROM sales WHERE category = $category AND pane_ms > $day_ago AND pane_ms <= $now
-GROUP BY pid HAVING score > 0 ORDER BY score DESC, pid LIMIT $limit
-"""
 
-READERS_S = 2.0
-"""Whoever reads has the file open for one question: a writer waits for that."""
-
-_PAUSE_S = 0.02
-
-
-class DuckDbRollups(Rollups):
-    def __init__(self, file: Path, pause: Callable[[float], object] = time.sleep) -> None:
-        """Makes the file where there is none. Raises Unavailable, as where another process keeps it open."""
+class DuckDbRollups(WrittenRollups):
+    def __init__(self, file: Path, published: Path) -> None:
+        """Makes the file where there is none. Raises Unavailable, as where another process has it open."""
         self._lock = threading.Lock()
+        self._published = published
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._database = _opened_to_write(file, pause)
+            self._database = duckdb.connect(str(file), config={"threads": 1})
             self._database.execute(_TABLE)
         except (OSError, duckdb.Error) as error:
             raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
-
-    @classmethod
-    def to_read(cls, file: Path) -> Self:
-        """Nothing can be written. Raises Unavailable at once, where there is no file or another process writes it."""
-        rollups = cls.__new__(cls)
-        rollups._lock = threading.Lock()
-        try:
-            rollups._database = duckdb.connect(str(file), read_only=True, config={"threads": 1})
-        except duckdb.Error as error:
-            raise Unavailable(f"DuckDB does not open {file.name}: {error}") from error
-        return rollups
+        self._is_new = generations.current(published) == 0
 
     def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
         self.load({pane_ms: sales})
+        self._publish()
 
     def load(self, panes: Mapping[int, Sequence[Sale]]) -> None:
-        """Replaces many panes in one transaction."""
+        """Replaces many panes in one transaction. They are published with the next `replace`, or by `close`."""
         rows = [(pane_ms, sale) for pane_ms, sales in panes.items() for sale in sales]
         # Columns that DuckDB reads where they are: seven times as fast as values that are handed over.
         columns = {
@@ -74,39 +55,33 @@ class DuckDbRollups(Rollups):
                     cursor.register("coming", columns)
                     cursor.execute("INSERT INTO sales SELECT * FROM coming")
                 cursor.commit()
+                self._is_new = True
         except duckdb.Error as error:
             raise Unavailable(f"DuckDB does not take a pane: {error}") from error
 
     def best_sellers(
         self, category: str, now_ms: int, limit: int, weights: Weights = DEFAULT_WEIGHTS
     ) -> Sequence[tuple[str, float]]:
-        values = {
-            "category": category,
-            "now": now_ms,
-            "hour_ago": now_ms - HOUR_MS,
-            "day_ago": now_ms - DAY_MS,
-            "hour": weights.hour,
-            "day": weights.day,
-            "views": weights.views,
-            "limit": limit,
-        }
+        values = asked(category, now_ms, limit, weights)
         try:
             with self._lock, self._database.cursor() as cursor:
-                rows = cursor.execute(_BEST, values).fetchall()
+                rows = cursor.execute(BEST.format(sales="sales"), values).fetchall()
         except duckdb.Error as error:
             raise Unavailable(f"DuckDB does not answer: {error}") from error
         return [(pid, score) for pid, score in rows]
 
     def close(self) -> None:
-        self._database.close()
-
-
-def _opened_to_write(file: Path, pause: Callable[[float], object]) -> duckdb.DuckDBPyConnection:
-    ends_at = time.monotonic() + READERS_S
-    while True:
+        """Raises Unavailable where what is new cannot be published; it stays in the file."""
         try:
-            return duckdb.connect(str(file), config={"threads": 1})
-        except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > ends_at:
-                raise
-            pause(_PAUSE_S)
+            if self._is_new:
+                self._publish()
+        finally:
+            self._database.close()
+
+    def _publish(self) -> None:
+        try:
+            with self._lock, self._database.cursor() as cursor:
+                publish(self._published, cursor)
+                self._is_new = False
+        except (OSError, duckdb.Error) as error:
+            raise Unavailable(f"DuckDB does not publish its rollups: {error}") from error

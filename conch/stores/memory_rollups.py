@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from conch.stores.rollups import DAY_MS, DEFAULT_WEIGHTS, HOUR_MS, Rollups, Sale, Weights
+from conch.stores.rollups import DAY_MS, DEFAULT_WEIGHTS, HOUR_MS, Sale, Weights, WrittenRollups
 
 
-class MemoryRollups(Rollups):
+class MemoryRollups(WrittenRollups):
     def __init__(self) -> None:
         self._panes: dict[int, list[Sale]] = {}
 

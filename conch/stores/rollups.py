@@ -1,9 +1,10 @@
 """Sales by the minute, added up: what sells best where the hot store does not say.
 
-    DuckDbRollups     a file of this machine    (duckdb_rollups.py)
-    MemoryRollups     this process              (memory_rollups.py)
+    DuckDbRollups       their writer's file           (duckdb_rollups.py)
+    PublishedRollups    what that has published       (published_rollups.py)
+    MemoryRollups       this process                  (memory_rollups.py)
 
-Both pass tests/stores/test_rollups.py.
+All pass tests/stores/test_rollups.py.
 """
 
 from collections.abc import Sequence
@@ -44,10 +45,6 @@ ALL = ""
 class Rollups(Protocol):
     """Raises Unavailable and nothing else, within the deadline that it was made with."""
 
-    def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
-        """All that a pane (its start in epoch ms) said before, in one transaction."""
-        ...
-
     def best_sellers(
         self, category: str, now_ms: int, limit: int, weights: Weights = DEFAULT_WEIGHTS
     ) -> Sequence[tuple[str, float]]:
@@ -55,3 +52,11 @@ class Rollups(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class WrittenRollups(Rollups, Protocol):
+    """Of their one writer."""
+
+    def replace(self, pane_ms: int, sales: Sequence[Sale]) -> None:
+        """All that a pane (its start in epoch ms) said before, in one transaction."""
+        ...

@@ -196,7 +196,7 @@ def _durable(files: CatalogueFolder) -> Relations:
 def _rollups(files: CatalogueFolder) -> Rollups:
     # Imported here: a gateway without DuckDB has the snapshot.
     try:
-        from conch.stores.duckdb_rollups import DuckDbRollups
+        from conch.stores.published_rollups import PublishedRollups
     except ImportError:
         raise Unavailable("duckdb is not installed here: pip install 'conch[gateway]'") from None
-    return DuckDbRollups.to_read(files.rollups)
+    return PublishedRollups(files.published_rollups)

@@ -1,14 +1,9 @@
-"""What the sales rollups say, where the hot store does not.
-
-The embedded stack's rollups are a file that one process writes and several read. It is held for one question alone, so
-that whoever writes waits for milliseconds, and what was read is remembered: a pane is a minute.
-"""
+"""What the sales rollups say, where the hot store does not. What was read is remembered: a pane is a minute."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 
 from conch.contracts.errors import Unavailable
 from conch.contracts.keys import BEST_SELLERS_KEPT
@@ -40,8 +35,9 @@ class Sold:
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`rollups` opens them, and raises Unavailable where another process writes them."""
+        """`rollups` opens them, in a thread of their own and when they are first asked; it may raise Unavailable."""
         self._rollups = rollups
+        self._opened: Rollups | None = None
         self._clock, self._now_ms = clock, now_ms
         self._breaker = Breaker("the sales rollups", clock=clock)
         self._lock = threading.Lock()
@@ -63,6 +59,8 @@ class Sold:
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._opened is not None:
+            self._opened.close()
 
     def _ask(self, category: str) -> Rows | None:
         try:
@@ -83,8 +81,9 @@ class Sold:
             self._known[category] = self._clock() + REMEMBER_S, rows
 
     def _read(self, category: str) -> Rows:
-        with closing(self._rollups()) as rollups:
-            return rollups.best_sellers(category, self._now_ms(), BEST_SELLERS_KEPT)
+        if self._opened is None:
+            self._opened = self._rollups()
+        return self._opened.best_sellers(category, self._now_ms(), BEST_SELLERS_KEPT)
 
 
 def _ended(rows: Rows | None) -> Answer:

@@ -14,7 +14,7 @@ from conch.contracts.identifiers import texts_of, uuid_of, uuids_of
 from conch.contracts.provenance import NO_REASON
 from conch.features.wares import lineages
 from conch.stores.catalogue_folder import CatalogueFolder, Leased
-from conch.stores.duckdb_rollups import DuckDbRollups
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.features import Hash, List, SortedSet
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
@@ -124,7 +124,7 @@ def test_both_forms_of_a_view_and_of_an_offer_say_the_same(catalogue, hot, ids, 
 
 def test_best_sellers_of_redis_the_rollups_and_the_snapshot_are_the_same(catalogue, hot, ids, snapshot):
     columns = snapshot.columns
-    with closing(DuckDbRollups(catalogue.rollups)) as rollups:
+    with closing(PublishedRollups(catalogue.published_rollups)) as rollups:
         for number in range(snapshot.categories):
             name = ids.text(Kind.CATEGORIES, number)
             expected = dict(rollups.best_sellers(name, NOW, 50))

@@ -21,7 +21,9 @@ from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.relations import PackedRow, SemanticRelations
+from conch.stores.rollups import Sale
 from conch.stores.sqlite_relations import SqliteRelations
 
 NOW = 1_800_000_000_000
@@ -84,8 +86,13 @@ class Store:
     def keeper(self) -> Keeper:
         return Keeper(self.folder, self.hot, self.durable, self.rollups, clock=self.clock, now_ms=self.clock.now_ms)
 
-    def rollups(self) -> DuckDbRollups:
-        return DuckDbRollups(self.folder.rollups)
+    def rollups(self) -> PublishedRollups:
+        return PublishedRollups(self.folder.published_rollups)
+
+    def sell(self, pane_ms: int, *sales: Sale) -> None:
+        """As whoever writes the rollups does."""
+        with closing(DuckDbRollups(self.folder.rollups, self.folder.published_rollups)) as rollups:
+            rollups.replace(pane_ms, sales)
 
     def number(self, kind: Kind, key: str) -> int:
         return int(IdIndex.open(self.folder.ids).look_up(kind, uuids_of("default", [key]))[0])

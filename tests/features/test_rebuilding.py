@@ -1,7 +1,5 @@
 """Everything is packed once more, and a Redis that was flushed has the catalogue's features again."""
 
-from contextlib import closing
-
 import pytest
 
 from conch.contracts.features import Family, Stamp
@@ -65,8 +63,7 @@ def test_a_flushed_redis_has_the_catalogue_again_and_nobodys_views(store: Store)
     store.durable.put_related_categories(
         "lamps", {"books": 1.0}, PackedRow(store.keys.related_categories("lamps"), b"")
     )
-    with closing(store.rollups()) as rollups:
-        rollups.replace(NOW - 60_000, [Sale("lamps", name("a"), 3)])
+    store.sell(NOW - 60_000, Sale("lamps", name("a"), 3))
     store.hot.values[store.keys.views("u")] = List([name("a")])
     store.rebuilding.rebuild()
     store.snapshots.write()

@@ -1,6 +1,5 @@
 """The snapshot of a host: what the stores say, who answers in whose place, and an age that is honest."""
 
-from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -87,9 +86,7 @@ def test_a_minute_later_only_what_changes_is_written_anew(store: Store):
 def test_without_redis_the_rollups_say_what_sells_and_the_age_stays(store: Store):
     store.reconciler.put(store.keys.co_view("lamps"), SortedSet({"rugs": 2.0}))
     store.snapshots.write()
-    with closing(store.rollups()) as rollups:
-        sales = [Sale("lamps", name("b"), 3), Sale(ALL, name("b"), 3), Sale("lamps", name("gone"), 9)]
-        rollups.replace(NOW + 60_000, sales)
+    store.sell(NOW + 60_000, Sale("lamps", name("b"), 3), Sale(ALL, name("b"), 3), Sale("lamps", name("gone"), 9))
     store.clock.advance(120)
     replace(store, hot=Away()).snapshots.write()  # type: ignore[arg-type]
     snapshot = open_(store)
@@ -106,7 +103,9 @@ def test_without_redis_and_rollups_the_snapshot_before_stays(store: Store):
     store.reconciler.put(store.keys.best_sellers("lamps"), SortedSet({name("b"): 3.0}))
     store.snapshots.write()
     before = open_(store)
-    store.folder.rollups.write_bytes(b"not a database" * 1_000)
+    store.sell(NOW, Sale("lamps", name("a"), 3))
+    for published in store.folder.published_rollups.glob("*/*"):
+        published.write_bytes(b"not a file of ours")
     store.clock.advance(120)
     replace(store, hot=Away()).snapshots.write()  # type: ignore[arg-type]
     after = open_(store)

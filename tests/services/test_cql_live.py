@@ -22,7 +22,7 @@ from conch.stores.cql import run_once
 from conch.stores.cql_relations import UNKNOWN_TIME, CqlRelations, timestamp_of
 from conch.stores.cql_servers import CqlServers
 from conch.stores.cql_tables import create_tables
-from conch.stores.duckdb_rollups import DuckDbRollups
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
@@ -164,7 +164,7 @@ def test_a_catalogue_made_on_it_has_its_relations_there_and_gives_redis_back_wha
         masters = list(durable.masters())
         assert len(masters) == report.related_masters > 0
         assert len(list(durable.offered())) == report.masters
-        Rebuilding(folder, after_a_flush, durable, partial(DuckDbRollups, folder.rollups)).rebuild()
+        Rebuilding(folder, after_a_flush, durable, partial(PublishedRollups, folder.published_rollups)).rebuild()
         keys = [folder.keys.semantic(str(master)) for master in masters]
         kept, given_back = durable.read(keys), after_a_flush.read(keys)
         related = [len(row.related) for master in masters if (row := durable.semantic(master)) is not None]

@@ -2,23 +2,46 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conch.contracts.errors import Unavailable
+from conch.stores import generations
 from conch.stores.duckdb_rollups import DuckDbRollups
 from conch.stores.memory_rollups import MemoryRollups
-from conch.stores.rollups import ALL, DAY_MS, HOUR_MS, Rollups, Sale, Weights
+from conch.stores.published_rollups import PublishedRollups
+from conch.stores.rollups import ALL, DAY_MS, HOUR_MS, Sale, Weights, WrittenRollups
 
 NOW = 1_800_000_000_000
 
 
-@pytest.fixture(params=["memory", "duckdb"])
-def rollups(request: pytest.FixtureRequest, tmp_path) -> Iterator[Rollups]:
-    store: Rollups = MemoryRollups() if request.param == "memory" else DuckDbRollups(tmp_path / "r.duckdb")
-    with closing(store):
+def writer_in(folder: Path) -> DuckDbRollups:
+    return DuckDbRollups(folder / "rollups.duckdb", folder / "rollups")
+
+
+def reader_in(folder: Path) -> PublishedRollups:
+    return PublishedRollups(folder / "rollups")
+
+
+class Published(WrittenRollups):
+    """Written by one who publishes, and read as it is published."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer, self._reader = writer_in(folder), reader_in(folder)
+        self.replace, self.best_sellers = self._writer.replace, self._reader.best_sellers
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+
+
+@pytest.fixture(params=["memory", "duckdb", "published"])
+def rollups(request: pytest.FixtureRequest, tmp_path) -> Iterator[WrittenRollups]:
+    makers = {"memory": MemoryRollups, "duckdb": lambda: writer_in(tmp_path), "published": lambda: Published(tmp_path)}
+    with closing(makers[request.param]()) as store:
         yield store
 
 
@@ -63,52 +86,85 @@ SALES = st.lists(st.builds(Sale, st.sampled_from("ab"), st.sampled_from("pqr"), 
 
 @settings(deadline=None, max_examples=20)
 @given(st.dictionaries(st.integers(NOW - 2 * HOUR_MS, NOW), SALES, max_size=5))
-def test_duckdb_says_what_memory_says(tmp_path_factory, panes):
-    memory = MemoryRollups()
-    with closing(DuckDbRollups(tmp_path_factory.mktemp("r") / "r.duckdb")) as duckdb:
+def test_duckdb_says_what_memory_says_and_so_does_what_it_published(tmp_path_factory, panes):
+    memory, folder = MemoryRollups(), tmp_path_factory.mktemp("r")
+    weights = Weights(hour=1.0, day=0.5, views=0.0)  # exact in floats, whatever the order of the sum
+    with closing(writer_in(folder)) as duckdb:
         for pane_ms, sales in panes.items():
             memory.replace(pane_ms, sales)
-            duckdb.replace(pane_ms, sales)
-        weights = Weights(hour=1.0, day=0.5, views=0.0)  # exact in floats, whatever the order of the sum
-        for category in "ab":
-            expected = memory.best_sellers(category, NOW, 2, weights)
-            assert list(duckdb.best_sellers(category, NOW, 2, weights)) == expected
+        duckdb.load(panes)
+        expected = {category: memory.best_sellers(category, NOW, 2, weights) for category in "ab"}
+        assert {category: duckdb.best_sellers(category, NOW, 2, weights) for category in "ab"} == expected
+    with closing(reader_in(folder)) as published:
+        assert {category: published.best_sellers(category, NOW, 2, weights) for category in "ab"} == expected
 
 
 def test_a_file_that_another_process_wrote_badly_is_named(tmp_path):
-    (tmp_path / "r.duckdb").write_bytes(b"not a database" * 1_000)
-    with pytest.raises(Unavailable, match=r"r\.duckdb"):
-        DuckDbRollups(tmp_path / "r.duckdb")
+    (tmp_path / "rollups.duckdb").write_bytes(b"not a database" * 1_000)
+    with pytest.raises(Unavailable, match=r"rollups\.duckdb"):
+        writer_in(tmp_path)
 
 
-def test_a_reader_sees_what_was_written_and_writes_nothing(tmp_path):
-    file = tmp_path / "r.duckdb"
-    with pytest.raises(Unavailable, match=r"r\.duckdb"):
-        DuckDbRollups.to_read(file)
-    with closing(DuckDbRollups(file)) as rollups:
-        rollups.replace(NOW, [Sale("a", "p", 1)])
-    with closing(DuckDbRollups.to_read(file)) as rollups:
-        assert [pid for pid, _ in rollups.best_sellers("a", NOW, 10)] == ["p"]
-        with pytest.raises(Unavailable, match="read-only"):
-            rollups.replace(NOW, [])
+def test_who_reads_before_anything_is_published_is_told_so(tmp_path):
+    with closing(reader_in(tmp_path)) as published:
+        with pytest.raises(Unavailable, match="no rollups can be read in rollups"):
+            published.best_sellers("a", NOW, 10)
+        writer_in(tmp_path).close()
+        assert published.best_sellers("a", NOW, 10) == []
 
 
-READS = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print(1, flush=True); sys.stdin.read()"
+WRITES = """
+import sys
+from pathlib import Path
+from tests.stores.test_rollups import NOW, Sale, writer_in
+rollups = writer_in(Path(sys.argv[1]))
+for line in sys.stdin:
+    rollups.replace(NOW, [Sale("a", line.strip(), 1)])
+    print("written", flush=True)
+"""
 
 
-def test_a_writer_waits_for_who_reads(tmp_path):
-    file = tmp_path / "r.duckdb"
-    DuckDbRollups(file).close()
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", READS, str(file)], **pipes) as reader:
-        reader.stdout.readline()
-        waited = []
+def test_who_reads_and_another_process_that_writes_never_meet(tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path)], **pipes) as writer,
+        closing(reader_in(tmp_path)) as published,
+    ):
+        for pid in ("p", "q", "r"):
+            writer.stdin.write(f"{pid}\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline() == "written\n"
+            # It has its file open, and goes on.
+            assert [sold for sold, _ in published.best_sellers("a", NOW, 10)] == [pid]
+        writer.stdin.close()
 
-        def pause(_):
-            waited.append(1)
-            reader.stdin.close()
-            reader.wait(30)
 
-        with closing(DuckDbRollups(file, pause)) as rollups:
-            rollups.replace(NOW, [Sale("a", "p", 1)])
-    assert len(waited) == 1
+def test_a_second_writer_is_refused(tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path)], **pipes) as writer:
+        writer.stdin.write("p\n")
+        writer.stdin.flush()
+        writer.stdout.readline()
+        with pytest.raises(Unavailable, match="DuckDB does not open"):
+            writer_in(tmp_path)
+        writer.stdin.close()
+
+
+def test_a_generation_that_goes_while_it_is_asked_for_is_asked_for_in_the_next_one(tmp_path, monkeypatch):
+    with closing(writer_in(tmp_path)) as rollups, closing(reader_in(tmp_path)) as published:
+        for pid in ("p", "q", "r"):
+            rollups.replace(NOW, [Sale("a", pid, 1)])
+        late = iter([1])
+        current = generations.current
+        monkeypatch.setattr(generations, "current", lambda folder: next(late, None) or current(folder))
+        assert [pid for pid, _ in published.best_sellers("a", NOW, 10)] == ["r"]
+
+
+def test_what_many_panes_say_is_published_at_the_end_and_without_days_that_nobody_asks_for(tmp_path):
+    with closing(reader_in(tmp_path)) as published:
+        with closing(writer_in(tmp_path)) as rollups:
+            rollups.replace(NOW - 3 * DAY_MS, [Sale("a", "p", 1)])
+            rollups.load({NOW: [Sale("a", "q", 1)]})
+            assert published.best_sellers("a", NOW, 10) == []
+        assert [pid for pid, _ in published.best_sellers("a", NOW, 10)] == ["q"]
+        assert published.best_sellers("a", NOW - 3 * DAY_MS, 10) == []

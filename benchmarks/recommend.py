@@ -32,9 +32,8 @@ from conch.stack.fronted import fronted
 MODELS = ("candidates", "promo_ranker", "recommend")
 OUTPUTS: Mapping[str, Sequence[str]] = {
     "candidates": ("masters", "scores", "recommendation_id"),
-    "recommend": ("pid_uuids", "item_master_uuids", "item_scores", "item_sources", "changes", "recommendation_id",
-                  "assigned_variant", "fallback", "degraded"),
-}  # fmt: skip
+    "recommend": ("items", "summary"),
+}
 """What a caller wants: strings and columns that nobody asks for are not made."""
 GATEWAY = "/conch.recommend.v1.Recommend/Recommend"
 RESULT = Path(__file__).parent / "results" / "recommend.json"

@@ -23,7 +23,7 @@ from conch.models.shop import Shops
 from conch.recommendation.scenarios import Scenarios
 
 RESULT = Path(__file__).parent / "results" / "rerank.json"
-OUTPUTS = ("pid_uuids", "item_scores", "changes", "adjustments")
+OUTPUTS = ("items",)
 CALLERS = (1, 4)
 REQUESTS = 256
 

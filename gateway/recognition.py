@@ -1,5 +1,6 @@
 """Speech to text by the `whisper` model: one stretch of at most 30 seconds a call."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +51,13 @@ class Recogniser:
         )
 
 
-async def asked(inference: Inference, model: str, inputs: Arrays, call: CallOptions) -> Arrays:
-    """The model's answer. That the server lacks a model which we name is not the caller's mistake."""
+async def asked(
+    inference: Inference, model: str, inputs: Arrays, call: CallOptions, outputs: Sequence[str] | None = None
+) -> Arrays:
+    """The model's answer, of all outputs or of those that are named. That the server lacks a model which we name is not
+    the caller's mistake."""
     try:
-        return await inference.infer(model, inputs, call=call)
+        return await inference.infer(model, inputs, outputs=outputs, call=call)
     except ModelNotFound as error:
         raise Unavailable(f"model {model} is not served now: {error.message}") from None
 

@@ -15,9 +15,7 @@ from conch.models.candidates import Candidates
 from conch.models.promo_ranker import PromoRanker
 from conch.models.shop import Shops
 from conch.recommendation.scenarios import Scenarios
-from tests.recommend_spec import RECOMMEND, TOLD
-
-_RANKED = {"masters", "scores", "sources", "parts", "reasons", "generation"}
+from tests.recommend_spec import RECOMMEND
 
 SPECS = {**MODELS, "recommend": RECOMMEND, "nearest": NEAREST}
 
@@ -34,12 +32,9 @@ class RecommendTwin:
 
     def recommend(self, inputs: Arrays, call: CallOptions) -> Arrays:
         own = {name: array for name, array in inputs.items() if name not in ("k", "strict")}
-        pool = _one(self._candidates, own, call)
-        wanted = {name: array for name, array in inputs.items() if name in ("widget", "k", "strict")}
-        ranked = self.rank(
-            {**wanted, **{name: pool[name] for name in _RANKED}, "variant": pool["assigned_variant"]}, call
-        )
-        return {**ranked, **{name: pool[name] for name in TOLD}}
+        found = _one(self._candidates, own, call, "pool", "summary")
+        wanted = {name: array for name, array in inputs.items() if name in ("k", "strict")}
+        return _one(self._ranker, {**found, **wanted}, call, "items", "summary")
 
     def rank(self, inputs: Arrays, call: CallOptions) -> Arrays:
         return _one(self._ranker, inputs, call)
@@ -49,8 +44,10 @@ class RecommendTwin:
         self._ranker.close()
 
 
-def _one(model: Candidates | PromoRanker, inputs: Arrays, call: CallOptions) -> Arrays:
-    (answer,) = model.predict([Row({name: array[0] for name, array in inputs.items()}, Identity(tenant=call.tenant))])
+def _one(model: Candidates | PromoRanker, inputs: Arrays, call: CallOptions, *outputs: str) -> Arrays:
+    """Without `outputs` it makes all it has."""
+    row = Row({name: array[0] for name, array in inputs.items()}, Identity(tenant=call.tenant), frozenset(outputs))
+    (answer,) = model.predict([row])
     if isinstance(answer, ConchError):
         raise answer
     return {name: np.asarray(array)[np.newaxis] for name, array in answer.items()}

@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from conch.contracts.items import ITEM_BYTES
 from conch.contracts.provenance import CHANGES, DROPPED, SOURCES
 
 
@@ -202,6 +203,7 @@ CANDIDATES = ModelSpec(
         _tensor("parts", DataType.FP32, -1, len(SOURCES)),  # of the score, by source; they add up to it
         _tensor("reasons", DataType.UINT32, -1),  # the viewed master or the category that gave most; 2³²-1: none
         _tensor("pool", DataType.UINT32, -1, POOL_WIDTH),  # the five in one, for the next step
+        _tensor("summary", DataType.BYTES, 1),  # JSON of summary.Summary: all that stands below but the generation
         _tensor("generation", DataType.UINT32, 1),  # of the ids
         _tensor("recommendation_id", DataType.BYTES, 1),
         _tensor("assigned_variant", DataType.BYTES, 1),
@@ -215,22 +217,26 @@ PROMO_RANKER = ModelSpec(
     name="promo_ranker",
     is_lookup=True,
     inputs=(
-        # Exactly one of the three; a pool has all that else stands in sources, parts and reasons.
+        # Exactly one of the three, and scores with the first two; a pool has scores, sources, parts and reasons.
         _optional("masters", DataType.UINT32, -1),
         _optional("master_uuids", DataType.UINT8, -1, UUID_BYTES),
         _optional("pool", DataType.UINT32, -1, POOL_WIDTH),
-        _tensor("scores", DataType.FP32, -1),
+        _optional("scores", DataType.FP32, -1),
         _optional("sources", DataType.UINT32, -1),
         _optional("parts", DataType.FP32, -1, len(SOURCES)),
         _optional("reasons", DataType.UINT32, -1),
         _optional("generation", DataType.UINT32, 1),
+        _optional("summary", DataType.BYTES, 1),  # of the candidates; instead of widget and variant, which it names
         _optional("widget", DataType.BYTES, 1),
         _optional("variant", DataType.BYTES, 1),
         _optional("k", DataType.INT32, 1),  # offers wanted; absent: the widget's
         _optional("strict", DataType.BOOL, 1),  # promos are read anew from the store, not from the snapshot
     ),
     outputs=(
-        _tensor("pids", DataType.UINT32, -1),  # the best offer of each master, by rank
+        _tensor("items", DataType.UINT8, -1, ITEM_BYTES),  # items.ITEM: the best offer of each master, by rank
+        _tensor("summary", DataType.BYTES, 1),  # JSON of summary.Summary: the one given, with what this model adds
+        # The same in columns.
+        _tensor("pids", DataType.UINT32, -1),
         _tensor("pid_uuids", DataType.UINT8, -1, UUID_BYTES),
         _tensor("item_masters", DataType.UINT32, -1),
         _tensor("item_master_uuids", DataType.UINT8, -1, UUID_BYTES),

@@ -8,7 +8,7 @@ Arrays come checked against the spec: names, types, shapes, finite floats, BYTES
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -35,8 +35,9 @@ class Row:
     wanted: frozenset[str] = frozenset()
     """Outputs that are asked for; a model may leave the others out of its answer. Empty: all."""
 
-    def wants(self, output: str) -> bool:
-        return not self.wanted or output in self.wanted
+    def answer(self, outputs: Mapping[str, Callable[[], Array]]) -> Arrays:
+        """Those of them that are asked for; no other is made."""
+        return {name: made() for name, made in outputs.items() if not self.wanted or name in self.wanted}
 
     def __getitem__(self, name: str) -> Array:
         return self.tensors[name]

@@ -5,9 +5,8 @@ is the caller's tenant's, never a tensor's.
 """
 
 import gc
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +20,7 @@ from conch.contracts.features import Family
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.provenance import NO_REASON
 from conch.contracts.specs import CANDIDATES, CANDIDATES_MOST
+from conch.contracts.summary import Standing, Summary
 from conch.models.base import Array, Arrays, Count, ModelContext, RaggedModel, Row, scalar, strings, uncounted
 from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.explaining import explained
@@ -39,6 +39,7 @@ MOST_CHARACTERS = 200
 class Wish:
     """A row, read and checked."""
 
+    row: Row
     user: str
     scenario: Scenario
     item: int
@@ -131,6 +132,7 @@ class Candidates(RaggedModel):
                     "candidates"
                 )
             return Wish(
+                row=row,
                 user=user,
                 scenario=scenario,
                 item=shop.master_of(row.text("item")),
@@ -151,22 +153,36 @@ class Candidates(RaggedModel):
 
 
 def _sent(shop: Shop, wish: Wish, profile: Profile, answer: Answer, degraded: Sequence[str]) -> Arrays:
-    explanation = _explanation(shop, wish, profile, answer) if wish.explain else {}
-    pool = answer.pool
-    return {
-        "masters": pool.masters,
-        "scores": pool.scores,
-        "sources": pool.sources,
-        "parts": pool.parts,
-        "reasons": pool.reasons,
-        "pool": pool.rows,
-        "generation": scalar(shop.ids.generation, np.uint32),
-        "recommendation_id": strings([str(uuid4())]),
-        "assigned_variant": strings([wish.scenario.variant]),
-        "fallback": strings([answer.fallback]),
-        "degraded": strings(degraded),
-        "explanation": strings([json.dumps(explanation) if explanation else ""]),
-    }
+    pool, variant, fallback, recommendation_id = answer.pool, wish.scenario.variant, answer.fallback, str(uuid4())
+    standing = _standing(shop, wish, profile, answer) if wish.explain else None
+
+    def summary() -> Summary:
+        return Summary(
+            recommendation_id=recommendation_id,
+            widget=wish.scenario.widget,
+            variant=variant,
+            fallback=fallback,
+            degraded=tuple(degraded),
+            explanation=standing,
+        )
+
+    return wish.row.answer(
+        {
+            "masters": lambda: pool.masters,
+            "scores": lambda: pool.scores,
+            "sources": lambda: pool.sources,
+            "parts": lambda: pool.parts,
+            "reasons": lambda: pool.reasons,
+            "pool": lambda: pool.rows,
+            "summary": lambda: strings([summary().encode()]),
+            "generation": lambda: scalar(shop.ids.generation, np.uint32),
+            "recommendation_id": lambda: strings([recommendation_id]),
+            "assigned_variant": lambda: strings([variant]),
+            "fallback": lambda: strings([fallback]),
+            "degraded": lambda: strings(degraded),
+            "explanation": lambda: strings([standing.encode() if standing else ""]),
+        }
+    )
 
 
 def _excluded(shop: Shop, row: Row) -> U4:
@@ -181,5 +197,5 @@ def _excluded(shop: Shop, row: Row) -> U4:
     return np.concatenate([masters[masters != NO_REASON], shop.masters_of(pids[pids != NO_REASON])])
 
 
-def _explanation(shop: Shop, wish: Wish, profile: Profile, answer: Answer) -> Mapping[str, object]:
+def _standing(shop: Shop, wish: Wish, profile: Profile, answer: Answer) -> Standing:
     return explained(shop.master_of(wish.explain), profile, wish.item, wish.excluded, answer.pool)

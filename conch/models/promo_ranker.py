@@ -7,25 +7,29 @@ The rules are conch/recommendation/ranking.py; promos come from the host's gener
 import gc
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
+from msgspec.structs import replace
 
 from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
-from conch.contracts.provenance import NO_REASON, SOURCES
-from conch.contracts.specs import PROMO_RANKER, RANKED_MOST
-from conch.models.base import Arrays, Count, ModelContext, RaggedModel, Row, strings, uncounted
+from conch.contracts.provenance import NO_REASON
+from conch.contracts.specs import POOL_WIDTH, PROMO_RANKER, RANKED_MOST
+from conch.contracts.summary import Summary
+from conch.models.base import Arrays, Count, ModelContext, RaggedModel, Row, uncounted
+from conch.models.ranked import Ranked, answers_of
 from conch.models.shop import Shop, Shops, tell_degraded
-from conch.recommendation.merging import F4, U4, Pool
+from conch.recommendation.merging import U4, Pool
 from conch.recommendation.ranking import Promos, rank
-from conch.recommendation.scenarios import Scenario, Scenarios
+from conch.recommendation.scenarios import Scenarios
 from conch.stores.ids import Kind
 
 NOT_STRICT = "redis: promos from the snapshot, though asked to be fresh"
+
+TOLD = ("scores", "sources", "parts", "reasons")
+"""Beside masters; in a pool they are its columns."""
 
 
 class PromoRanker(RaggedModel):
@@ -55,91 +59,79 @@ class PromoRanker(RaggedModel):
             shop.refresh()
             shop.take_up_promos()
             shop.tell(self._count)
-        return [self._answered(shops[row.identity.tenant], row) for row in rows]
+        ranked = [self._ranked(shops[row.identity.tenant], row) for row in rows]
+        answers = iter(answers_of([one for one in ranked if isinstance(one, Ranked)]))
+        return [next(answers) if isinstance(one, Ranked) else one for one in ranked]
 
     def close(self) -> None:
         self._shops.close()
 
-    def _answered(self, shop: Shop, row: Row) -> Arrays | ConchError:
+    def _ranked(self, shop: Shop, row: Row) -> Ranked | ConchError:
         try:
-            scenario = self._scenarios.scenario(row.text("widget"), row.text("variant"))
+            told = _told(row)
+            scenario = self._scenarios.scenario(told.widget, told.variant)
             k = int(row["k"].item()) if "k" in row else scenario.ranking.k
             if not 1 <= k <= RANKED_MOST:
                 raise InvalidRequest(f"k is {k}, it must be from 1 to {RANKED_MOST}").about("k")
-            given = _given(shop, row)
-            promos, degraded = _promos(shop, row, given.masters, scenario.timeout_ms / 1000)
-            told = sorted({*degraded, *shop.degraded()})
-            tell_degraded(self._count, told, 1)
-            return _ranked(shop, given, promos, scenario, k, told)
+            pool = _pool(shop, row)
+            promos, away = _promos(shop, row, pool.masters, scenario.timeout_ms / 1000)
+            degraded = sorted({*away, *shop.degraded()})
+            tell_degraded(self._count, degraded, 1)
+            # A master that is not in the catalogue has no offer: one row beyond the map says so for all of them.
+            known = np.minimum(pool.masters, np.uint32(shop.snapshot.masters))
+            now_ms = time.time_ns() // 1_000_000
+            items = rank(known, np.ascontiguousarray(pool.scores), shop.offers, promos, scenario.ranking, k, now_ms)
+            told = replace(told, widget=scenario.widget, variant=scenario.variant)
+            return Ranked(row, shop, items, Pool(pool.rows[items.places]), told, degraded)
         except ConchError as error:
             return error
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """Columns of masters that are to be ranked."""
-
-    masters: U4
-    scores: F4
-    sources: U4
-    parts: F4
-    reasons: U4
-
-
-def _ranked(shop: Shop, given: _Given, promos: Promos, scenario: Scenario, k: int, degraded: Sequence[str]) -> Arrays:
-    # A master that is not in the catalogue has no offer: one row beyond the map says so for all of them.
-    known = np.minimum(given.masters, np.uint32(shop.snapshot.masters))
-    now_ms = time.time_ns() // 1_000_000
-    items = rank(known, np.ascontiguousarray(given.scores), shop.offers, promos, scenario.ranking, k, now_ms)
-    places = items.places
-    owners = given.masters[places]
-    return {
-        "pids": items.pids,
-        "pid_uuids": shop.ids.uuids(Kind.PIDS, items.pids),
-        "item_masters": owners,
-        "item_master_uuids": shop.ids.uuids(Kind.MASTERS, owners),
-        "item_scores": items.scores,
-        "item_sources": given.sources[places],
-        "item_parts": given.parts[places],
-        "item_reasons": given.reasons[places],
-        "item_bases": given.scores[places],
-        "changes": items.changes,
-        "adjustments": items.adjustments,
-        "prices": shop.offers.prices[items.pids],
-        "dropped": items.dropped,
-        "ranker_degraded": strings(degraded),
-    }
+def _told(row: Row) -> Summary:
+    if "summary" not in row:
+        return Summary(widget=row.text("widget"), variant=row.text("variant"))
+    for name in ("widget", "variant"):
+        if name in row:
+            raise InvalidRequest(f"{name} and summary are given, {name} stands in the summary").about(name)
+    try:
+        return Summary.decode(row.text("summary"))
+    except InvalidRequest as error:
+        raise error.about("summary") from None
 
 
-def _given(shop: Shop, row: Row) -> _Given:
+def _pool(shop: Shop, row: Row) -> Pool:
+    """What is to be ranked."""
     ways = [name for name in ("masters", "master_uuids", "pool") if name in row]
     if len(ways) != 1:
         raise InvalidRequest("exactly one of masters, master_uuids and pool must be given").about("masters")
-    if "pool" in row:
-        masters = Pool(row["pool"]).masters
-    else:
-        masters = row["masters"] if "masters" in row else shop.ids.look_up(Kind.MASTERS, row["master_uuids"])
-    if len(masters) > RANKED_MOST:
-        raise InvalidRequest(f"{ways[0]} has {len(masters)} rows, at most {RANKED_MOST}").about(ways[0])
-    for name in ("scores", "sources", "parts", "reasons"):
-        if name in row and len(row[name]) != len(masters):
-            raise InvalidRequest(f"{name} has {len(row[name])} rows, {ways[0]} {len(masters)}").about(name)
-    if "pool" in row:
-        return _of_pool(Pool(row["pool"]), row["scores"])
-    return _Given(
-        masters,
-        row["scores"],
-        _column(row, "sources", np.zeros(len(masters), np.uint32)),
-        _column(row, "parts", np.zeros((len(masters), len(SOURCES)), np.float32)),
-        _column(row, "reasons", np.full(len(masters), NO_REASON, np.uint32)),
-    )
+    way = ways[0]
+    if len(row[way]) > RANKED_MOST:
+        raise InvalidRequest(f"{way} has {len(row[way])} rows, at most {RANKED_MOST}").about(way)
+    if way == "pool":
+        return _as_it_came(row)
+    if "scores" not in row:
+        raise InvalidRequest(f"{way} is given without scores").about("scores")
+    for name in TOLD:
+        if name in row and len(row[name]) != len(row[way]):
+            raise InvalidRequest(f"{name} has {len(row[name])} rows, {way} {len(row[way])}").about(name)
+    masters = row["masters"] if way == "masters" else shop.ids.look_up(Kind.MASTERS, row["master_uuids"])
+    pool = Pool(np.empty((len(masters), POOL_WIDTH), np.uint32))
+    pool.masters[:], pool.scores[:] = masters, row["scores"]
+    pool.sources[:] = row.tensors.get("sources", 0)
+    pool.reasons[:] = row.tensors.get("reasons", NO_REASON)
+    pool.parts[:] = row.tensors.get("parts", 0)
+    return pool
 
 
-def _of_pool(pool: Pool, scores: F4) -> _Given:
+def _as_it_came(row: Row) -> Pool:
+    for name in TOLD:
+        if name in row:
+            raise InvalidRequest(f"{name} and pool are given, {name} are columns of the pool").about(name)
+    pool = Pool(row["pool"])
     # Nobody has looked at its floats: on its way here it was a table of whole numbers.
-    if not np.isfinite(pool.parts).all():
-        raise InvalidRequest("pool has parts that are NaN or infinite").about("pool")
-    return _Given(pool.masters, scores, pool.sources, pool.parts, pool.reasons)
+    if not (np.isfinite(pool.scores).all() and np.isfinite(pool.parts).all()):
+        raise InvalidRequest("pool has scores or parts that are NaN or infinite").about("pool")
+    return pool
 
 
 def _promos(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Promos, Sequence[str]]:
@@ -149,7 +141,3 @@ def _promos(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Promos,
         return shop.promos.fresh(shop.offers_of(masters), shop.ids, within_s), []
     except Unavailable:
         return shop.promos.current(), [NOT_STRICT]
-
-
-def _column(row: Row, name: str, default: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return row.tensors.get(name, default)

@@ -1,22 +1,20 @@
 """Why an item is among the candidates, or is not."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from conch.contracts.provenance import NO_REASON
+from conch.contracts.summary import Standing
 from conch.recommendation.interests import Profile
 from conch.recommendation.merging import U4, Pool
 
 
-def explained(master: int, profile: Profile, item: int, excluded: U4, pool: Pool) -> Mapping[str, object]:
-    """`state` is candidate (with its rank, from 1), or why the master is none."""
+def explained(master: int, profile: Profile, item: int, excluded: U4, pool: Pool) -> Standing:
     places = np.flatnonzero(pool.masters == master)
     if master == NO_REASON:
-        return {"state": "unknown"}
+        return Standing("unknown")
     if len(places):
         place = int(places[0])
-        return {"state": "candidate", "master": master, "rank": place + 1, "score": float(pool.scores[place])}
+        return Standing("candidate", master, rank=place + 1, score=float(pool.scores[place]))
     causes = (
         ("excluded", bool((excluded == master).any())),
         ("looked_at", master == item),
@@ -24,4 +22,4 @@ def explained(master: int, profile: Profile, item: int, excluded: U4, pool: Pool
         ("seen", bool((profile.views == master).any())),
     )
     state = next((name for name, holds in causes if holds), "not_a_candidate")
-    return {"state": state, "master": master, "lowest_score": float(pool.scores[-1]) if len(pool) else 0.0}
+    return Standing(state, master, lowest_score=float(pool.scores[-1]) if len(pool) else 0.0)

@@ -1,108 +1,83 @@
-"""The columns that the ranker answers with, and items made of those that go out."""
+"""A ranked list as the ranker answers with it, and items made of those that go out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from conch.clients.inference import Array, Arrays
+from conch.clients.inference import Arrays
+from conch.contracts.errors import Internal, InvalidRequest
 from conch.contracts.identifiers import texts_of
+from conch.contracts.items import RECORD, Items, items_in
 from conch.contracts.provenance import NO_REASON, SOURCES
 from conch.contracts.recommendation import Item, Provenance
+from conch.contracts.summary import Summary
 from conch.recommendation.reasons import change_names, is_master, parts_of, source_names
 from conch.stores.ids import Kind
 from gateway.recommending.shelf import Shelf, number
 
-OUTPUTS = (
-    "pids",
-    "pid_uuids",
-    "item_masters",
-    "item_master_uuids",
-    "item_scores",
-    "item_sources",
-    "item_parts",
-    "item_reasons",
-    "item_bases",
-    "changes",
-    "adjustments",
-    "prices",
-    "dropped",
-    "ranker_degraded",
-)
-"""Of promo_ranker, alone or at the end of `recommend`."""
+OUTPUTS = ("items", "summary")
+"""Of promo_ranker; `recommend` has no others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """A ranked list, an item a row; the first comes first."""
-
-    pids: Array
-    pid_uuids: Array
-    masters: Array
-    master_uuids: Array
-    scores: Array
-    prices: Array
-    sources: Array
-    parts: Array
-    """(n, len(SOURCES))."""
-    reasons: Array
-    bases: Array
-    changes: Array
-    adjustments: Array
-    """(n, 3): boost, flash bonus, bid."""
+class RankedList:
+    rows: Items
+    """The first comes first."""
 
     @classmethod
     def of(cls, answer: Arrays) -> Self:
         """Of the one row of a call."""
-        return cls(
-            pids=answer["pids"][0],
-            pid_uuids=answer["pid_uuids"][0],
-            masters=answer["item_masters"][0],
-            master_uuids=answer["item_master_uuids"][0],
-            scores=answer["item_scores"][0],
-            prices=answer["prices"][0],
-            sources=answer["item_sources"][0],
-            parts=answer["item_parts"][0],
-            reasons=answer["item_reasons"][0],
-            bases=answer["item_bases"][0],
-            changes=answer["changes"][0],
-            adjustments=answer["adjustments"][0],
-        )
+        return cls(items_in(answer["items"][0]))
 
     def __len__(self) -> int:
-        return len(self.pids)
+        return len(self.rows)
 
     def items(self, shelf: Shelf, start: int, end: int) -> tuple[Item, ...]:
         """From `start` to before `end`."""
-        pids, masters = texts_of(self.pid_uuids[start:end]), texts_of(self.master_uuids[start:end])
+        rows = self.rows[start:end]
+        pids, masters = texts_of(rows["pid_uuid"]), texts_of(rows["master_uuid"])
         return tuple(
-            Item(pid, master, float(self.scores[row]), float(self.prices[row]), self.provenance(shelf, row))
-            for row, (pid, master) in enumerate(zip(pids, masters, strict=True), start)
+            Item(pid, master, record[3], record[4], _provenance(shelf, record))
+            for pid, master, record in zip(pids, masters, _records(rows), strict=True)
         )
 
     def provenance(self, shelf: Shelf, row: int) -> Provenance:
-        parts = parts_of(self.parts[row].tolist())
-        boost, flash_bonus, bid = self.adjustments[row].tolist()
-        return Provenance(
-            sources=source_names(int(self.sources[row])),
-            base=float(self.bases[row]),
-            parts=parts,
-            **_because(shelf, int(self.masters[row]), int(self.reasons[row]), parts),
-            changes=change_names(int(self.changes[row])),
-            boost=boost,
-            flash_bonus=flash_bonus,
-            bid=bid,
-        )
+        (record,) = _records(self.rows[row : row + 1])
+        return _provenance(shelf, record)
 
     def place_of(self, master: int) -> int:
         """-1 where it is not in the list."""
-        places = np.flatnonzero(self.masters == master)
+        places = np.flatnonzero(self.rows["master"] == master)
         return int(places[0]) if len(places) else -1
 
 
-def degraded_of(answer: Arrays, *names: str) -> tuple[str, ...]:
-    return tuple(sorted({str(text) for name in names for text in answer[name].reshape(-1)}))
+def summary_of(answer: Arrays) -> Summary:
+    """Of the one row of a call. Raises Internal: it is a model that wrote it."""
+    try:
+        return Summary.decode(str(answer["summary"][0, 0]))
+    except InvalidRequest as error:
+        raise Internal(f"a model's answer cannot be read: {error.message}") from error
+
+
+def _records(rows: Items) -> Iterator[tuple[Any, ...]]:
+    return RECORD.iter_unpack(rows.tobytes())
+
+
+def _provenance(shelf: Shelf, record: tuple[Any, ...]) -> Provenance:
+    changes, boost, flash_bonus, bid, master, base, sources, reason, *gave = record[5:]
+    parts = parts_of(gave)
+    return Provenance(
+        sources=source_names(sources),
+        base=base,
+        parts=parts,
+        **_because(shelf, master, reason, parts),
+        changes=change_names(changes),
+        boost=boost,
+        flash_bonus=flash_bonus,
+        bid=bid,
+    )
 
 
 def _because(shelf: Shelf, master: int, reason: int, parts: Mapping[str, float]) -> dict[str, str]:

@@ -1,21 +1,20 @@
 """A ranked list for a user, an item or a category, by the ensemble `recommend`; the next pages from the list that was
 served."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
-from conch.clients.inference import Array, Arrays, CallOptions, Inference, text_column
+from conch.clients.inference import Array, CallOptions, Inference, text_column
 from conch.contracts.errors import InvalidRequest
-from conch.contracts.provenance import DROPPED
 from conch.contracts.recommendation import Explanation, Recommendation, Wish
 from conch.contracts.specs import RANKED_MOST
+from conch.contracts.summary import Standing
 from conch.recommendation.scenarios import Scenarios
 from gateway.calls import Call
 from gateway.permitted import check_permitted
 from gateway.recognition import asked
-from gateway.recommending.items import Columns, degraded_of
+from gateway.recommending.items import OUTPUTS, RankedList, summary_of
 from gateway.recommending.served import NOT_KEPT, Reader, ServedLists
 from gateway.recommending.shelf import Shelf, Shelves
 
@@ -58,24 +57,22 @@ class Recommending:
         if wish.recommendation_id:
             return await self._page(wish, bounds, shelf)
         answer = await asked(self._inference, MODEL, _inputs(wish, bounds.depth), options)
-        columns = Columns.of(answer)
-        first = _first(answer, "recommendation_id"), _first(answer, "assigned_variant"), _first(answer, "fallback")
-        recommendation_id, variant, fallback = first
-        degraded = set(degraded_of(answer, "degraded", "ranker_degraded"))
-        more = len(columns) > bounds.k
+        ranked, told = RankedList.of(answer), summary_of(answer)
+        degraded = set(told.degraded)
+        more = len(ranked) > bounds.k
         if more and not await self._served.keep(
-            shelf, recommendation_id, Reader(wish.user, variant), columns, fallback
+            shelf, told.recommendation_id, Reader(wish.user, told.variant), ranked, told.fallback
         ):
             more = False
             degraded.add(NOT_KEPT)
         explanation = None
         if wish.explain:
-            explanation = await self._explained(wish, bounds, shelf, columns, answer, call)
+            explanation = await self._explained(wish, bounds, shelf, ranked, told.explanation, call)
         return Recommendation(
-            recommendation_id,
-            columns.items(shelf, 0, min(bounds.k, len(columns))),
-            variant,
-            fallback,
+            told.recommendation_id,
+            ranked.items(shelf, 0, min(bounds.k, len(ranked))),
+            told.variant,
+            told.fallback,
             tuple(sorted(degraded)),
             more,
             explanation,
@@ -103,45 +100,44 @@ class Recommending:
 
     async def _page(self, wish: Wish, bounds: Bounds, shelf: Shelf) -> Recommendation:
         variant = self._variant(wish)
-        columns, fallback = await self._served.find(shelf, wish.recommendation_id, Reader(wish.user, variant))
-        end = min(wish.offset + bounds.k, len(columns))
-        items = columns.items(shelf, min(wish.offset, end), end)
-        return Recommendation(wish.recommendation_id, items, variant, fallback, shelf.degraded, more=end < len(columns))
+        ranked, fallback = await self._served.find(shelf, wish.recommendation_id, Reader(wish.user, variant))
+        end = min(wish.offset + bounds.k, len(ranked))
+        items = ranked.items(shelf, min(wish.offset, end), end)
+        return Recommendation(wish.recommendation_id, items, variant, fallback, shelf.degraded, more=end < len(ranked))
 
     async def _explained(
-        self, wish: Wish, bounds: Bounds, shelf: Shelf, columns: Columns, answer: Arrays, call: Call
+        self, wish: Wish, bounds: Bounds, shelf: Shelf, ranked: RankedList, standing: Standing | None, call: Call
     ) -> Explanation:
         """What the candidates say of it, and what the ranker did to a candidate."""
-        said = json.loads(_first(answer, "explanation") or '{"state": "unknown"}')
-        state = said["state"]
-        if state != "candidate":
+        if standing is None or standing.master is None or standing.score is None:
+            state = standing.state if standing is not None else "unknown"
             known = "excluded" if state == "looked_at" else state
             return Explanation(wish.explain, known, CANDIDATES_STATES.get(state, state))
-        place = columns.place_of(said["master"])
+        place = ranked.place_of(standing.master)
         if place >= 0:
             told = "served" if place < bounds.k else "cut"
-            detail = f"rank {place + 1} of {len(columns)}, {bounds.k} are on the page; rank {said['rank']} as candidate"
-            return Explanation(wish.explain, told, detail, place + 1, columns.provenance(shelf, place))
-        return await self._left_out(wish, said, columns, bounds, call.asked_by_somebody())
+            detail = f"rank {place + 1} of {len(ranked)}, {bounds.k} are on the page; rank {standing.rank} as candidate"
+            return Explanation(wish.explain, told, detail, place + 1, ranked.provenance(shelf, place))
+        return await self._left_out(wish, standing, ranked, bounds, call.asked_by_somebody())
 
     async def _left_out(
-        self, wish: Wish, said: dict[str, float], columns: Columns, bounds: Bounds, options: CallOptions
+        self, wish: Wish, standing: Standing, ranked: RankedList, bounds: Bounds, options: CallOptions
     ) -> Explanation:
         """Ranked alone, a candidate that did not come tells why: no cap holds it back then."""
         inputs = {
-            "masters": np.array([[said["master"]]], np.uint32),
-            "scores": np.array([[said["score"]]], np.float32),
+            "masters": np.array([[standing.master]], np.uint32),
+            "scores": np.array([[standing.score]], np.float32),
             **_wanted(wish, 1),
         }
-        alone = await asked(self._inference, RANKER, inputs, options)
-        counts = dict(zip(DROPPED, alone["dropped"][0].tolist(), strict=True))
-        rank = f"rank {int(said['rank'])} as candidate"
+        alone = await asked(self._inference, RANKER, inputs, options, OUTPUTS)
+        dropped = summary_of(alone).dropped
+        rank = f"rank {standing.rank} as candidate"
         for state, detail in (("out_of_stock", "every offer is out of stock"), ("no_offer", "nobody offers it")):
-            if counts[state]:
+            if dropped.get(state):
                 return Explanation(wish.explain, state, f"{detail}; {rank}")
-        own = Columns.of(alone)
-        if len(columns) >= bounds.depth and len(own) and float(own.scores[0]) <= float(columns.scores[-1]):
-            lowest = f"its score is {own.scores[0]:.4f}, the last one's {columns.scores[-1]:.4f}"
+        own, scores = RankedList.of(alone), ranked.rows["score"]
+        if len(ranked) >= bounds.depth and len(own) and own.rows["score"][0] <= scores[-1]:
+            lowest = f"its score is {own.rows['score'][0]:.4f}, the last one's {scores[-1]:.4f}"
             return Explanation(wish.explain, "cut", f"{lowest}; {rank}")
         return Explanation(wish.explain, "capped", f"its seller, brand or category has its share already; {rank}")
 
@@ -176,7 +172,3 @@ def _wanted(wish: Wish, k: int) -> dict[str, Array]:
         "k": np.array([[k]], np.int32),
         "strict": np.array([[wish.strict]]),
     }
-
-
-def _first(answer: Arrays, name: str) -> str:
-    return str(answer[name].reshape(-1)[0])

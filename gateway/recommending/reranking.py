@@ -9,7 +9,7 @@ import numpy as np
 from conch.clients.inference import Inference, text_column
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.identifiers import uuids_of
-from conch.contracts.provenance import DROPPED, NO_REASON
+from conch.contracts.provenance import NO_REASON
 from conch.contracts.recommendation import RelatedMaster, Reranked
 from conch.contracts.specs import RANKED_MOST
 from conch.recommendation.scenarios import Scenarios
@@ -17,7 +17,7 @@ from conch.stores.ids import Kind
 from gateway.calls import Call
 from gateway.permitted import check_permitted
 from gateway.recognition import asked
-from gateway.recommending.items import Columns, degraded_of
+from gateway.recommending.items import OUTPUTS, RankedList, summary_of
 from gateway.recommending.recommending import MODEL, RANKER, checked_k
 from gateway.recommending.shelf import Shelves
 
@@ -58,15 +58,9 @@ class Reranking:
             "k": np.array([[k]], np.int32),
             "strict": np.array([[wish.strict]]),
         }
-        answer = await asked(self._inference, RANKER, inputs, options)
-        columns = Columns.of(answer)
-        counts = zip(DROPPED, answer["dropped"][0].tolist(), strict=True)
-        return Reranked(
-            columns.items(shelf, 0, len(columns)),
-            unknown,
-            {reason: count for reason, count in counts if count},
-            degraded_of(answer, "ranker_degraded"),
-        )
+        answer = await asked(self._inference, RANKER, inputs, options, OUTPUTS)
+        ranked, summary = RankedList.of(answer), summary_of(answer)
+        return Reranked(ranked.items(shelf, 0, len(ranked)), unknown, summary.dropped, summary.degraded)
 
 
 def _check(candidates: Sequence[RelatedMaster]) -> None:

@@ -12,14 +12,27 @@ import numpy as np
 
 from conch.contracts.errors import NotFound, Unavailable
 from conch.contracts.features import Family, Packed, Stamp, Unreadable, pack, unpack
+from conch.contracts.items import ITEM
 from conch.contracts.keys import PACKED_TTL, SERVED_TTL_S
 from conch.contracts.provenance import FALLBACKS, SOURCES
 from conch.stores.features import Write
 from conch.stores.ids import Kind
-from gateway.recommending.items import Columns
+from gateway.recommending.items import RankedList
 from gateway.recommending.shelf import Shelf, Shelves
 
 NOT_KEPT = "redis: the next pages are not kept"
+
+_COLUMNS = {
+    "pids": "pid",
+    "masters": "master",
+    "scores": "score",
+    "prices": "price",
+    "bases": "base",
+    "sources": "sources",
+    "changes": "changes",
+    "reasons": "reason",
+}
+"""Of a list that is kept, by what an item calls them."""
 
 _ADJUSTMENTS = ("boosts", "flash_bonuses", "bids")
 
@@ -37,13 +50,15 @@ class ServedLists:
         self._shelves = shelves
         self._now_ms = now_ms
 
-    async def keep(self, shelf: Shelf, recommendation_id: str, reader: Reader, columns: Columns, fallback: str) -> bool:
+    async def keep(
+        self, shelf: Shelf, recommendation_id: str, reader: Reader, ranked: RankedList, fallback: str
+    ) -> bool:
         """False where there is nothing to keep it in: then there are no next pages."""
         hot = shelf.stock.hot
         if hot is None:
             return False
         stamp = Stamp(window_end_ms=self._now_ms())
-        blob = pack(Packed(Family.SERVED, _packed(columns, fallback), shelf.ids.generation, stamp))
+        blob = pack(Packed(Family.SERVED, _packed(ranked, fallback), shelf.ids.generation, stamp))
         key = shelf.keys.served(recommendation_id, reader.user, reader.variant)
         # What is packed alone is kept as long as it would outlive what it stands beside.
         write = Write(key, blob, ttl_s=SERVED_TTL_S // (PACKED_TTL - 1))
@@ -53,7 +68,7 @@ class ServedLists:
             return False
         return True
 
-    async def find(self, shelf: Shelf, recommendation_id: str, reader: Reader) -> tuple[Columns, str]:
+    async def find(self, shelf: Shelf, recommendation_id: str, reader: Reader) -> tuple[RankedList, str]:
         """And its fallback. Raises NotFound; Unavailable while nobody can look."""
         hot = shelf.stock.hot
         unknown = NotFound(f"no list {recommendation_id[:40]!r} was served to this user in the last {SERVED_TTL_S} s")
@@ -70,43 +85,29 @@ class ServedLists:
         return _unpacked(shelf, packed)
 
 
-def _packed(columns: Columns, fallback: str) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
+def _packed(ranked: RankedList, fallback: str) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
     of_fallback = FALLBACKS.index(fallback) if fallback in FALLBACKS else 0
+    rows = ranked.rows
     return {
-        "pids": columns.pids,
-        "masters": columns.masters,
-        "scores": columns.scores,
-        "prices": columns.prices,
-        "bases": columns.bases,
-        "sources": columns.sources,
-        "changes": columns.changes,
-        "reasons": columns.reasons,
-        **{name: columns.parts[:, place] for place, name in enumerate(SOURCES)},
-        **{name: columns.adjustments[:, place] for place, name in enumerate(_ADJUSTMENTS)},
-        "fallbacks": np.full(len(columns), of_fallback, np.uint32),
+        **{kept: rows[name] for kept, name in _COLUMNS.items()},
+        **{kept: rows["parts"][:, place] for place, kept in enumerate(SOURCES)},
+        **{kept: rows["adjustments"][:, place] for place, kept in enumerate(_ADJUSTMENTS)},
+        "fallbacks": np.full(len(rows), of_fallback, np.uint32),
     }
 
 
-def _unpacked(shelf: Shelf, packed: Packed) -> tuple[Columns, str]:
+def _unpacked(shelf: Shelf, packed: Packed) -> tuple[RankedList, str]:
     kept = packed.columns
-    pids, masters = kept["pids"].astype(np.uint32), kept["masters"].astype(np.uint32)
-    columns = Columns(
-        pids=pids,
-        pid_uuids=shelf.ids.uuids(Kind.PIDS, pids),
-        masters=masters,
-        master_uuids=shelf.ids.uuids(Kind.MASTERS, masters),
-        scores=kept["scores"],
-        prices=kept["prices"],
-        sources=kept["sources"],
-        parts=np.stack([kept[name] for name in SOURCES], axis=1),
-        reasons=kept["reasons"],
-        bases=kept["bases"],
-        changes=kept["changes"],
-        adjustments=np.stack([kept[name] for name in _ADJUSTMENTS], axis=1),
-    )
+    rows = np.empty(len(kept["pids"]), ITEM)
+    for column, name in _COLUMNS.items():
+        rows[name] = kept[column]
+    rows["parts"] = np.stack([kept[name] for name in SOURCES], axis=1)
+    rows["adjustments"] = np.stack([kept[name] for name in _ADJUSTMENTS], axis=1)
+    rows["pid_uuid"] = shelf.ids.uuids(Kind.PIDS, rows["pid"])
+    rows["master_uuid"] = shelf.ids.uuids(Kind.MASTERS, rows["master"])
     numbers = kept["fallbacks"].tolist()
     known = bool(numbers) and numbers[0] < len(FALLBACKS)
-    return columns, FALLBACKS[numbers[0]] if known else ""
+    return RankedList(rows), FALLBACKS[numbers[0]] if known else ""
 
 
 def _is_uuid(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import wave
@@ -254,13 +255,13 @@ def shop(conch: Conch) -> None:
 
 
 def bare_list(triton: InferenceServerClient, asked: dict[str, str], most: int) -> list[tuple[str, float]]:
-    """Of the ensemble, by a client that knows nothing of us: pid and score."""
+    """Of the ensemble, by a client that knows nothing of us but the layout of an item: pid and score."""
     tensors = [InferInput("k", [1, 1], "INT32").set_data_from_numpy(np.array([[most]], np.int32))]
     for name, value in asked.items():
         tensors.append(InferInput(name, [1, 1], "BYTES").set_data_from_numpy(np.array([[value.encode()]], object)))
     answer = triton.infer("recommend", tensors)
-    pids = [str(UUID(bytes=row.tobytes())) for row in answer.as_numpy("pid_uuids")[0]]
-    return list(zip(pids, answer.as_numpy("item_scores")[0].tolist(), strict=True))
+    records = [row.tobytes() for row in answer.as_numpy("items")[0]]
+    return [(str(UUID(bytes=record[:16])), struct.unpack_from("<f", record, 36)[0]) for record in records]
 
 
 def test_recommend_prints_the_list_that_any_kserve_client_gets(conch, shop, state):

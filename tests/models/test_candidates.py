@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.contracts.identity import Identity
 from conch.contracts.provenance import NO_REASON, Source
+from conch.contracts.summary import Standing, Summary
 from conch.models.base import Row, strings
 from conch.models.candidates import Candidates
 from conch.models.shop import Shops
+from conch.recommendation.merging import Pool
 from conch.recommendation.scenarios import Scenarios
 from conch.stores.ids import Kind
 from conch.stores.redis_features import RedisFeatures
@@ -205,6 +207,24 @@ def test_what_is_refused_leaves_its_neighbours_answered(model, oracle):
     first, *refused, last = model.predict(rows)
     assert [type(error) for error in refused] == [kind for _, kind in REFUSED.values()]
     assert said(first) == said(last) == alone
+
+
+def test_pool_and_summary_say_what_the_columns_and_the_words_say(model, oracle):
+    asked = Row(row(Wish(user=oracle.users[0]), "product", "treatment").tensors | {"explain": strings(["never-made"])})
+    (answer,) = model.predict([asked])
+    pool = Pool(answer["pool"])
+    for name in ("masters", "scores", "sources", "parts", "reasons"):
+        assert getattr(pool, name).tolist() == answer[name].tolist()
+    assert Summary.decode(answer["summary"].item()) == Summary(
+        recommendation_id=answer["recommendation_id"].item(),
+        widget="product",
+        variant="treatment",
+        fallback=answer["fallback"].item(),
+        degraded=tuple(answer["degraded"].tolist()),
+        explanation=Standing("unknown"),
+    )
+    (again,) = model.predict([Row(asked.tensors, wanted=frozenset({"pool", "summary"}))])
+    assert sorted(again) == ["pool", "summary"]
 
 
 def test_it_is_explained_where_a_master_stands_and_why_another_does_not(model, oracle):

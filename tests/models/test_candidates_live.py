@@ -12,6 +12,9 @@ from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 
 from conch.contracts.identifiers import texts_of
+from conch.contracts.items import ITEM_BYTES, items_in
+from conch.contracts.provenance import DROPPED
+from conch.contracts.summary import Summary
 from conch.stack.serving import Server
 from conch.stack.serving import serving as serve
 from tests.made_up_shop import ShopStack, filled_again, made_up_shop
@@ -32,6 +35,10 @@ def tensors(**given: np.ndarray) -> list[InferInput]:
     return [tensor.set_data_from_numpy(array) for tensor, array in zip(made, given.values(), strict=True)]
 
 
+def summary_of(answer: grpcclient.InferResult) -> Summary:
+    return Summary.decode(answer.as_numpy("summary").item())
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Iterator[ShopStack]:
     """To be broken, by the last test."""
@@ -48,9 +55,9 @@ def served(own, tmp_path_factory) -> Iterator[Server]:
 def test_without_a_catalogue_the_answer_is_empty_and_says_why(serving):
     with grpcclient.InferenceServerClient(serving(*PARTS).grpc) as client:
         answer = client.infer("recommend", tensors(user=text("user-1")))
-    assert answer.as_numpy("pids").shape == (1, 0)
-    assert answer.as_numpy("degraded").tolist() == [[b"catalogue: none is imported"]]
-    assert answer.as_numpy("fallback").tolist() == [[b"best_sellers"]]
+    assert answer.as_numpy("items").shape == (1, 0, ITEM_BYTES)
+    assert summary_of(answer).degraded == ("catalogue: none is imported",)
+    assert summary_of(answer).fallback == "best_sellers"
 
 
 def test_every_example_of_a_config_is_answered(served):
@@ -83,19 +90,24 @@ def test_the_ensemble_gives_what_its_steps_give(served):
                 k=np.array([[20]], np.int32),
             ),
         )
-    assert whole.as_numpy("pids").shape == (1, 20)
-    for name in ("pids", "pid_uuids", "item_scores", "changes", "dropped"):
-        assert whole.as_numpy(name).tolist() == ranked.as_numpy(name).tolist(), name
-    assert len(set(texts_of(whole.as_numpy("pid_uuids")[0]))) == 20
-    assert whole.as_numpy("fallback").tolist() == [[b""]]
+    items = items_in(whole.as_numpy("items")[0])
+    assert len(items) == 20
+    for name, column in {"pids": "pid", "pid_uuids": "pid_uuid", "item_scores": "score", "changes": "changes",
+                         "item_bases": "base", "prices": "price"}.items():  # fmt: skip
+        assert items[column].tolist() == ranked.as_numpy(name)[0].tolist(), name
+    assert len(set(texts_of(items["pid_uuid"]))) == 20
+    dropped = dict(zip(DROPPED, ranked.as_numpy("dropped")[0].tolist(), strict=True))
+    assert summary_of(whole).dropped == {reason: count for reason, count in dropped.items() if count}
+    assert summary_of(whole).fallback == ""
+    assert len(summary_of(whole).recommendation_id) == 36
 
 
-def test_of_the_ensemble_s_outputs_only_what_is_asked_for_is_sent(served):
+def test_of_a_model_s_outputs_only_what_is_asked_for_is_sent(served):
     with grpcclient.InferenceServerClient(served.grpc) as client:
-        asked = [grpcclient.InferRequestedOutput(name) for name in ("pids", "recommendation_id")]
-        answer = client.infer("recommend", tensors(user=text("user-3")), outputs=asked)
-    assert [output.name for output in answer.get_response().outputs] == ["pids", "recommendation_id"]
-    assert answer.as_numpy("pids").shape == (1, 50)
+        asked = [grpcclient.InferRequestedOutput(name) for name in ("masters", "recommendation_id")]
+        answer = client.infer("candidates", tensors(user=text("user-3")), outputs=asked)
+    assert [output.name for output in answer.get_response().outputs] == ["masters", "recommendation_id"]
+    assert answer.as_numpy("masters").shape[1] > 50
 
 
 async def test_requests_of_unequal_shapes_execute_together(served):
@@ -110,7 +122,7 @@ async def test_requests_of_unequal_shapes_execute_together(served):
             for size in range(1, 65)
         ]
         await asyncio.gather(*(client.infer("promo_ranker", tensors(**one)) for one in ranks))
-    assert len({answer.as_numpy("recommendation_id").item() for answer in answers}) == 64
+    assert len({summary_of(answer).recommendation_id for answer in answers}) == 64
     async with httpx.AsyncClient() as http:
         for model in ("candidates", "promo_ranker"):
             stats = (await http.get(f"http://{served.http}/v2/models/{model}/stats")).json()["model_stats"][0]
@@ -118,16 +130,15 @@ async def test_requests_of_unequal_shapes_execute_together(served):
             assert max(batch["batch_size"] for batch in stats["batch_stats"]) > 1, model
 
 
-async def answered(client: InferenceServerClient, user: int) -> list[bytes]:
+async def answered(client: InferenceServerClient, user: int) -> tuple[str, ...]:
     """`degraded` of an answer that has items."""
     answer = await client.infer("recommend", tensors(user=text(f"user-{user}")), client_timeout=30)
-    assert answer.as_numpy("pids").shape[1] > 0
-    degraded: list[bytes] = answer.as_numpy("degraded")[0].tolist()
-    return degraded
+    assert answer.as_numpy("items").shape[1] > 0
+    return summary_of(answer).degraded
 
 
 async def test_redis_flushed_under_load_costs_no_request_is_told_of_and_filled_again(served, own):
-    emptied = [b"redis: it was emptied and is being filled again"]
+    emptied = ("redis: it was emptied and is being filled again",)
     async with InferenceServerClient(served.grpc) as client:
         under_load = [asyncio.create_task(answered(client, user)) for user in range(100)]
         with own.redis.client() as redis:
@@ -136,9 +147,9 @@ async def test_redis_flushed_under_load_costs_no_request_is_told_of_and_filled_a
         whole_or_lame = await asyncio.gather(*under_load)
         await asyncio.to_thread(filled_again, own)
         again = await asyncio.gather(*(answered(client, user) for user in range(40)))
-    assert all(words in ([], emptied) for words in whole_or_lame)
+    assert all(words in ((), emptied) for words in whole_or_lame)
     assert all(words == emptied for words in lame)
-    assert {tuple(words) for words in again} == {()}
+    assert set(again) == {()}
 
 
 async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, own, tmp_path):
@@ -147,19 +158,16 @@ async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, o
         own.redis.process.kill()
         own.redis.process.wait()
         lame = await asyncio.gather(*(answered(client, user) for user in range(200)))
-        assert {tuple(words) for words in whole} == {()}
-        assert all(any(word.startswith(b"redis: ") for word in words) for words in lame)
+        assert set(whole) == {()}
+        assert all(any(word.startswith("redis: ") for word in words) for words in lame)
 
-    def told() -> list[bytes]:
+    def told() -> tuple[str, ...]:
         with grpcclient.InferenceServerClient(served.grpc) as client:
-            degraded: list[bytes] = (
-                client.infer("recommend", tensors(user=text("user-1"))).as_numpy("degraded")[0].tolist()
-            )
-            return degraded
+            return summary_of(client.infer("recommend", tensors(user=text("user-1")))).degraded
 
     with running_redis(tmp_path, port=own.redis.port):
         await asyncio.to_thread(filled_again, own)
-        assert await asyncio.to_thread(becomes, told, []) == []
+        assert await asyncio.to_thread(becomes, told, ()) == ()
     async with httpx.AsyncClient() as http:
         page = (await http.get(f"http://{served.metrics}/metrics")).text
     assert 'conch_model_features_total{model="candidates",outcome="hit"' in page

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.contracts.features import Family, Packed, Stamp, pack
 from conch.contracts.identifiers import uuids_of
+from conch.contracts.identity import Identity
+from conch.contracts.items import items_in
 from conch.contracts.provenance import CHANGES, DROPPED, NO_REASON, SOURCES, Change
+from conch.contracts.summary import Standing, Summary
 from conch.features.packing import promo_columns
 from conch.models.base import Row, strings
 from conch.models.promo_ranker import NOT_STRICT, PromoRanker
@@ -142,9 +146,67 @@ def test_a_pool_is_ranked_as_its_columns_are(model):
         "reasons": np.arange(9, 18, dtype=np.uint32),
     }
     columns = row(range(9), np.linspace(1, 0.1, 9), **told)
-    first, second = model.predict([columns, Row({"scores": columns["scores"], "pool": pool_of(columns)})])
+    first, second = model.predict([columns, Row({"pool": pool_of(columns)})])
     assert {name: column.tolist() for name, column in first.items()} == {
         name: column.tolist() for name, column in second.items()
+    }
+
+
+COLUMNS = {
+    "pid_uuid": "pid_uuids",
+    "master_uuid": "item_master_uuids",
+    "pid": "pids",
+    "score": "item_scores",
+    "price": "prices",
+    "changes": "changes",
+    "adjustments": "adjustments",
+    "master": "item_masters",
+    "base": "item_bases",
+    "sources": "item_sources",
+    "reason": "item_reasons",
+    "parts": "item_parts",
+}
+
+
+def test_items_have_what_the_columns_have_each_in_its_own_answer(model):
+    told = {"sources": np.arange(9, dtype=np.uint32), "reasons": np.arange(9, 18, dtype=np.uint32)}
+    rows = [
+        row(range(9), np.linspace(1, 0.1, 9), **told),
+        row([], []),
+        Row(row(range(5), np.ones(5)).tensors, Identity(tenant="another")),
+        row(range(100, 400), np.linspace(1, 0.1, 300), "sponsored", parts=np.full((300, 4), 0.25, np.float32)),
+    ]
+    answers = model.predict(rows)
+    assert [len(answer["items"]) > 0 for answer in answers] == [True, False, False, True]
+    for answer in answers:
+        items = items_in(answer["items"])
+        assert {name: items[name].tolist() for name in COLUMNS} == {
+            name: answer[column].tolist() for name, column in COLUMNS.items()
+        }
+
+
+def test_the_summary_that_comes_in_goes_out_with_what_the_ranker_did(model):
+    came = Summary("an id", "sponsored", "treatment", "best_sellers", ("redis: away",), {}, Standing("unknown"))
+    masters = {"masters": np.arange(1_000, dtype=np.uint32), "scores": np.ones(1_000, np.float32)}
+    by_summary, by_names = model.predict(
+        [
+            Row({**masters, "summary": strings([came.encode()])}),
+            Row({**masters, "widget": strings(["sponsored"]), "variant": strings(["treatment"])}),
+        ]
+    )
+    assert by_summary["items"].tolist() == by_names["items"].tolist()
+    counts = zip(DROPPED, by_summary["dropped"].tolist(), strict=True)
+    dropped = {reason: count for reason, count in counts if count}
+    assert dropped
+    assert Summary.decode(by_summary["summary"].item()) == replace(came, dropped=dropped)
+    assert Summary.decode(by_names["summary"].item()) == Summary("", "sponsored", "treatment", dropped=dropped)
+
+
+def test_what_nobody_asks_for_is_not_made(model):
+    asked = row(range(9), np.ones(9))
+    whole, part = model.predict([asked, Row(asked.tensors, wanted=frozenset({"items", "dropped"}))])
+    assert {name: array.tolist() for name, array in part.items()} == {
+        name: whole[name].tolist() for name in ("items", "dropped")
     }
 
 
@@ -160,6 +222,16 @@ def test_masters_that_nobody_knows_have_no_offer(model):
     assert answer["adjustments"].shape == (0, len(CHANGES))
 
 
+def pool_with(column: int, value: float):
+    pool = np.zeros((1, 8), np.float32)
+    pool[0, column] = value
+    return pool.view(np.uint32)
+
+
+def told(summary: str) -> Row:
+    return Row({"masters": np.ones(1, np.uint32), "scores": np.ones(1, np.float32), "summary": strings([summary])})
+
+
 REFUSED = {
     "k 0": (row([1], [1], k=0), InvalidRequest),
     "k below 0": (row([1], [1], k=-1), InvalidRequest),
@@ -169,14 +241,25 @@ REFUSED = {
     "fewer reasons": (row([1, 2], [1, 1], reasons=np.zeros(1, np.uint32)), InvalidRequest),
     "both kinds of masters": (row([1], [1], master_uuids=np.zeros((1, 16), np.uint8)), InvalidRequest),
     "masters and a pool": (row([1], [1], pool=np.zeros((1, 8), np.uint32)), InvalidRequest),
-    "a pool of fewer rows": (
-        Row({"scores": np.ones(2, np.float32), "pool": np.zeros((1, 8), np.uint32)}),
+    "masters without scores": (Row({"masters": np.ones(1, np.uint32)}), InvalidRequest),
+    "scores beside a pool": (
+        Row({"scores": np.ones(1, np.float32), "pool": np.zeros((1, 8), np.uint32)}),
         InvalidRequest,
     ),
-    "a pool whose parts are no numbers": (
-        Row({"scores": np.ones(1, np.float32), "pool": np.full((1, 8), 2**32 - 1, np.uint32)}),
-        InvalidRequest,
-    ),
+    "a pool whose score is no number": (Row({"pool": pool_with(1, np.nan)}), InvalidRequest),
+    "a pool whose score is infinite": (Row({"pool": pool_with(1, np.inf)}), InvalidRequest),
+    "a pool whose last part is no number": (Row({"pool": pool_with(7, np.nan)}), InvalidRequest),
+    "too large a pool": (Row({"pool": np.zeros((1_001, 8), np.uint32)}), InvalidRequest),
+    "a summary that is no JSON": (told("{"), InvalidRequest),
+    "a summary of nothing": (told(""), InvalidRequest),
+    "a summary that is a list": (told("[]"), InvalidRequest),
+    "a summary whose widget is a number": (told('{"widget": 1}'), InvalidRequest),
+    "a summary with half a character": (told('{"fallback": "\\ud800"}'), InvalidRequest),
+    "a summary deeper than a stack": (told('{"more": ' + "[" * 100_000 + "]" * 100_000 + "}"), InvalidRequest),
+    "a summary whose rank is no u32": (told('{"explanation": {"state": "", "rank": 1e99}}'), InvalidRequest),
+    "a summary of no such widget": (told('{"widget": "cellar"}'), NotFound),
+    "a summary of no such variant": (told('{"variant": "third"}'), NotFound),
+    "a summary and a widget": (row([1], [1], summary=strings(["{}"])), InvalidRequest),
     "no masters": (Row({"scores": np.ones(1, np.float32)}), InvalidRequest),
     "no such widget": (row([1], [1], "cellar"), NotFound),
 }

@@ -5,23 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conch.clients.inference import Arrays, CallOptions
+from conch.clients.inference import Arrays, CallOptions, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.contracts.errors import InvalidRequest, NotFound, PermissionDenied
-from conch.contracts.provenance import DROPPED
+from conch.contracts.items import items_in
 from conch.contracts.recommendation import Recommendation, Wish
+from conch.contracts.summary import Summary
 from conch.recommendation.scenarios import Scenarios
 from conch.stores.features import List, SortedSet
 from conch.stores.ids import Kind
 from conch.stores.redis_features import RedisFeatures
-from gateway.recommending.items import OUTPUTS
 from gateway.recommending.recommending import MOST_EXCLUDED, Recommending
 from gateway.recommending.served import NOT_KEPT
 from gateway.recommending.shelf import NOT_IMPORTED
 from tests.gateway.recommending.conftest import CALL, Make, Shopping, call_of
 from tests.recommend_twin import SPECS
-
-COLUMNS = [name for name in OUTPUTS if name not in ("dropped", "ranker_degraded")]
 
 
 async def recommended(shopping: Shopping, **wish: object) -> Recommendation:
@@ -59,8 +57,9 @@ async def test_the_same_list_comes_from_the_bare_ensemble(shopping: Shopping) ->
         "recommend",
         {"user": np.array([[user]], object), "k": np.array([[20]], np.int32)},
     )
-    assert [shopping.uuid(Kind.PIDS, pid) for pid in bare["pids"][0]] == [item.pid for item in answer.items]
-    assert bare["item_scores"][0].tolist() == [item.score for item in answer.items]
+    items = items_in(bare["items"][0])
+    assert [shopping.uuid(Kind.PIDS, pid) for pid in items["pid"]] == [item.pid for item in answer.items]
+    assert items["score"].tolist() == [item.score for item in answer.items]
 
 
 async def test_the_next_pages_go_on_where_the_first_ended_and_tell_as_much(shopping: Shopping) -> None:
@@ -243,13 +242,12 @@ async def test_a_candidate_without_an_offer_that_could_go_out_is_explained_so(sh
     real = shopping.twin
 
     def nothing(inputs: Arrays, call: CallOptions) -> Arrays:
-        empty = {name: array[:, :0] for name, array in real.rank(inputs, call).items()}
-        dropped = np.array([[int(reason == state) for reason in DROPPED]], np.int32)
-        return {**empty, "dropped": dropped}
+        answer = real.rank(inputs, call)
+        return {"items": answer["items"][:, :0], "summary": text_column(Summary(dropped={state: 1}).encode())}
 
     def without(inputs: Arrays, call: CallOptions) -> Arrays:
-        answer = dict(real.recommend(inputs, call))
-        return {**answer, **{name: answer[name][:, 1:] for name in COLUMNS}}
+        answer = real.recommend(inputs, call)
+        return {**answer, "items": answer["items"][:, 1:]}
 
     inference = InProcessInference({"recommend": without, "promo_ranker": nothing}, SPECS)
     recommending = Recommending(inference, shopping.shelves, Scenarios.read())

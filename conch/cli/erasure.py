@@ -52,7 +52,7 @@ class Erasure:
         except ConchError as error:
             left.append(f"analytics file: {error.message}")
         try:
-            deletion = await self.privacy.forget(user) if self.privacy is not None else None
+            deletion = await self.privacy.forget(keys.catalogue, user) if self.privacy is not None else None
         except ConchError as error:
             left.append(f"Amplitude: {error.message}")
         return Erased(tombstone.time_ms, len(names), events, deletion, tuple(left))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from amplitude import Amplitude, BaseEvent, Config
 
 from conch.clients.analytics import Analytics, told
+from conch.contracts.analysts import analysts_id
 from conch.contracts.events import AnyEvent, Cancel, Impression, Order, Return
 
 logger = logging.getLogger(__name__)
@@ -57,9 +58,9 @@ def _as_theirs(event: AnyEvent) -> BaseEvent:
         properties |= {"quantity": event.quantity, "revenue": sign * event.quantity * event.price}
     return BaseEvent(
         kind,
-        user_id=event.user or None,
+        user_id=analysts_id(event.catalogue, event.user) or None,
         # Of nobody we know Amplitude wants a device.
-        device_id=None if event.user else event.session,
+        device_id=None if event.user else analysts_id(event.catalogue, event.session),
         time=event.time_ms,
         insert_id=event.id,
         event_properties={name: value for name, value in properties.items() if value != ""},

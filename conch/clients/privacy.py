@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from conch.clients.outbound import Call, Outbound
+from conch.contracts.analysts import analysts_id
 from conch.contracts.errors import InvalidRequest, Unavailable
 
 DEADLINE_S = 30.0
@@ -33,8 +34,8 @@ class Deletion:
 
 
 class Privacy(Protocol):
-    async def forget(self, user: str) -> Deletion:
-        """All that they know of this user, in every catalogue that tells them of him. May be asked again.
+    async def forget(self, catalogue: str, user: str) -> Deletion:
+        """All that they know of this user of the catalogue. May be asked again.
 
         Raises ConchError; then nothing is promised.
         """
@@ -45,13 +46,14 @@ class MemoryPrivacy(Privacy):
     """As Amplitude does it, for tests."""
 
     def __init__(self, known: Sequence[str], day: str) -> None:
+        """`known` as they know them (analysts_id)."""
         self.known = set(known)
         self._day = day
 
-    async def forget(self, user: str) -> Deletion:
-        _checked(user)
-        known = user in self.known
-        self.known.discard(user)
+    async def forget(self, catalogue: str, user: str) -> Deletion:
+        theirs = _theirs(catalogue, user)
+        known = theirs in self.known
+        self.known.discard(theirs)
         return Deletion(self._day, "staging") if known else Deletion("")
 
 
@@ -72,10 +74,10 @@ class AmplitudePrivacy(Privacy):
         self._outbound, self._url = outbound, url
         self._authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()
 
-    async def forget(self, user: str) -> Deletion:
-        _checked(user)
+    async def forget(self, catalogue: str, user: str) -> Deletion:
+        users = [_theirs(catalogue, user)]
         # Theirs are words, not booleans. Whoever was never told of is no error.
-        asked = {"user_ids": [user], "requester": "conch", "ignore_invalid_id": "True", "delete_from_org": "False"}
+        asked = {"user_ids": users, "requester": "conch", "ignore_invalid_id": "True", "delete_from_org": "False"}
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
         call = Call("POST", self._url, DEADLINE_S, msgspec.json.encode(asked), headers)
         answer = await self._outbound.send(call)
@@ -87,6 +89,7 @@ class AmplitudePrivacy(Privacy):
         return Deletion(job.day, job.status) if job.amplitude_ids else Deletion("")
 
 
-def _checked(user: str) -> None:
+def _theirs(catalogue: str, user: str) -> str:
     if not user:
         raise InvalidRequest("the user to forget has no id")
+    return analysts_id(catalogue, user)

@@ -12,6 +12,7 @@ import pytest
 
 from conch.clients.amplitude import AmplitudeAnalytics
 from conch.clients.analytics import FileAnalytics
+from conch.contracts.analysts import analysts_id
 from conch.contracts.errors import Unavailable
 from conch.contracts.events import Click, Impression, Order, Return, View, decode
 
@@ -77,7 +78,8 @@ def test_impressions_are_exposures_and_what_follows_outcomes(amplitude: Server) 
     analytics.close()
     assert {body["api_key"] for body in amplitude.bodies} == {"the-key"}
     exposure, click, order, returned = amplitude.events
-    assert (exposure["event_type"], exposure["user_id"], exposure["insert_id"]) == ("exposure", "ana", EVENTS[1].id)
+    assert (exposure["event_type"], exposure["insert_id"]) == ("exposure", EVENTS[1].id)
+    assert exposure["user_id"] == order["user_id"] == analysts_id("shop", "ana")
     assert exposure["event_properties"] == {
         "catalogue": "shop",
         "variant": "treatment",
@@ -87,7 +89,7 @@ def test_impressions_are_exposures_and_what_follows_outcomes(amplitude: Server) 
         "pid": "p",
         "session": "s",
     }
-    assert (click["event_type"], click["device_id"]) == ("click", "s")
+    assert (click["event_type"], click["device_id"]) == ("click", "shop:s")
     assert "user_id" not in click
     assert (order["event_type"], order["event_properties"]["revenue"]) == ("order", 19.0)
     assert (returned["event_type"], returned["event_properties"]["revenue"]) == ("return", -9.5)

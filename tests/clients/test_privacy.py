@@ -45,7 +45,7 @@ class Amplitude:
 
 @pytest.fixture
 async def amplitude() -> AsyncIterator[tuple[Amplitude, AmplitudePrivacy]]:
-    server = Amplitude({"ana", "bo"})
+    server = Amplitude({"ana", "shop:ana", "bo"})
     async with answering(server.answer) as peer:
         url = f"http://127.0.0.1:{peer.port}{PATH}"
         async with Outbound(Allowed([url])) as outbound:
@@ -54,28 +54,34 @@ async def amplitude() -> AsyncIterator[tuple[Amplitude, AmplitudePrivacy]]:
 
 @pytest.fixture(params=["memory", "amplitude"])
 def privacy(request: pytest.FixtureRequest, amplitude: tuple[Amplitude, AmplitudePrivacy]) -> Privacy:
-    return MemoryPrivacy(["ana", "bo"], DAY) if request.param == "memory" else amplitude[1]
+    return MemoryPrivacy(["ana", "shop:ana", "bo"], DAY) if request.param == "memory" else amplitude[1]
 
 
 async def test_a_user_that_is_known_is_deleted_on_a_day(privacy: Privacy) -> None:
-    assert await privacy.forget("ana") == Deletion(DAY, "staging")
-    assert await privacy.forget("bo") == Deletion(DAY, "staging")
+    assert await privacy.forget("default", "ana") == Deletion(DAY, "staging")
+    assert await privacy.forget("default", "bo") == Deletion(DAY, "staging")
 
 
 async def test_nobody_is_nobody_to_delete_and_asking_again_is_no_error(privacy: Privacy) -> None:
-    assert await privacy.forget("stranger") == Deletion("")
-    await privacy.forget("ana")
-    assert await privacy.forget("ana") == Deletion("")
+    assert await privacy.forget("default", "stranger") == Deletion("")
+    await privacy.forget("default", "ana")
+    assert await privacy.forget("default", "ana") == Deletion("")
+
+
+async def test_the_same_id_in_two_catalogues_is_two_people(privacy: Privacy) -> None:
+    assert await privacy.forget("shop", "ana") == Deletion(DAY, "staging")
+    assert await privacy.forget("shop", "ana") == await privacy.forget("shop", "bo") == Deletion("")
+    assert await privacy.forget("default", "ana") == Deletion(DAY, "staging")
 
 
 async def test_a_user_without_an_id_is_refused(privacy: Privacy) -> None:
     with pytest.raises(InvalidRequest, match="no id"):
-        await privacy.forget("")
+        await privacy.forget("default", "")
 
 
 async def test_amplitude_is_asked_for_one_user_of_one_project(amplitude: tuple[Amplitude, AmplitudePrivacy]) -> None:
     server, privacy = amplitude
-    await privacy.forget("ana")
+    await privacy.forget("default", "ana")
     assert server.asked == [
         {"user_ids": ["ana"], "requester": "conch", "ignore_invalid_id": "True", "delete_from_org": "False"}
     ]
@@ -101,7 +107,7 @@ async def test_nothing_is_promised_where_amplitude_does_not_promise_it(
         url = f"http://127.0.0.1:{peer.port}{PATH}"
         async with Outbound(Allowed([url])) as outbound:
             with pytest.raises(error):
-                await AmplitudePrivacy(outbound, "key", "secret", url).forget("ana")
+                await AmplitudePrivacy(outbound, "key", "secret", url).forget("default", "ana")
 
 
 async def test_several_projects_are_told_of_by_one_that_deletes() -> None:
@@ -109,4 +115,6 @@ async def test_several_projects_are_told_of_by_one_that_deletes() -> None:
     async with answering(response(200, json.dumps(jobs).encode(), JSON)) as peer:
         url = f"http://127.0.0.1:{peer.port}{PATH}"
         async with Outbound(Allowed([url])) as outbound:
-            assert await AmplitudePrivacy(outbound, "key", "secret", url).forget("ana") == Deletion(DAY, "staging")
+            assert await AmplitudePrivacy(outbound, "key", "secret", url).forget("default", "ana") == Deletion(
+                DAY, "staging"
+            )

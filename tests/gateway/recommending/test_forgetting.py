@@ -46,7 +46,7 @@ def files_that_tell(folder: Path, user: str) -> list[str]:
 async def test_nothing_of_the_user_is_found_in_any_store(shopping: Shopping, tmp_path: Path) -> None:
     hot = RedisFeatures(shopping.stack.redis.address, deadline_s=30)
     log, analytics = MemoryEventLog(), FileAnalytics(tmp_path / "told.jsonl")
-    privacy = MemoryPrivacy([USER, OTHER], "2026-12-01")
+    privacy = MemoryPrivacy([USER, OTHER, f"shop:{USER}"], "2026-12-01")
     lists = {}
     for user in (USER, OTHER):
         shopped(shopping, hot, user)
@@ -61,7 +61,7 @@ async def test_nothing_of_the_user_is_found_in_any_store(shopping: Shopping, tmp
 
     assert (done.redis_keys, done.analytics_events, done.left) == (5, 1, ())
     assert done.amplitude == Deletion("2026-12-01", "staging")
-    assert privacy.known == {OTHER}
+    assert privacy.known == {OTHER, f"shop:{USER}"}
     assert keys_of(hot, USER) == set()
     assert keys_of(hot, OTHER) == others
     assert files_that_tell(tmp_path, f'"{USER}"') == []
@@ -80,7 +80,7 @@ async def test_nothing_of_the_user_is_found_in_any_store(shopping: Shopping, tmp
 
 async def test_what_cannot_be_deleted_is_told_and_the_rest_is_gone(shopping: Shopping, tmp_path: Path) -> None:
     class Away(MemoryPrivacy):
-        async def forget(self, user: str) -> Deletion:
+        async def forget(self, catalogue: str, user: str) -> Deletion:
             raise Unavailable("amplitude.com answers 503")
 
     hot = RedisFeatures(shopping.stack.redis.address, deadline_s=30)

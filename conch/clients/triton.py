@@ -1,21 +1,17 @@
-"""Ask a real Triton over gRPC: the one file that knows tritonclient."""
+"""Ask a real Triton over gRPC, by the messages that tritonclient brings."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
-import numpy as np
-from tritonclient.grpc import InferInput, InferRequestedOutput
-from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.grpc import service_pb2 as pb
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from conch.clients.inference import (
     DEFAULT_CALL,
-    Array,
     Arrays,
     CallOptions,
     IndexedModel,
@@ -23,8 +19,9 @@ from conch.clients.inference import (
 )
 from conch.clients.metadata import ModelMetadata, TensorMetadata
 from conch.clients.status import error_of
+from conch.clients.triton_tensors import arrays_of, request_of
 from conch.clients.triton_words import coded, error_in, without_request_id
-from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
+from conch.contracts.errors import ConchError, DeadlineExceeded, Internal, Unavailable
 from conch.contracts.identity import AUDIO_LIMIT_HEADER, REQUEST_ID_HEADER, TENANT_HEADER, TRACEPARENT_HEADER
 from conch.contracts.specs import EXAMPLE_PARAMETER
 
@@ -40,7 +37,7 @@ class TritonInference(Inference):
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._opened: InferenceServerClient | None = None
+        self._opened: tuple[grpc.aio.Channel, Any] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,55 +46,56 @@ class TritonInference(Inference):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._opened is not None:
-            await self._opened.close()
+            await self._opened[0].close()
 
     async def infer(
         self, model: str, inputs: Arrays, *, outputs: Sequence[str] | None = None, call: CallOptions = DEFAULT_CALL
     ) -> Arrays:
         request = _request(model, inputs, outputs, call)
         try:
-            result = await self._client.infer(**request, client_timeout=call.deadline_s, headers=_headers(call))
-        except InferenceServerException as error:
-            raise _translated(model, error.status(), error.message()) from None
-        return _arrays(result)
+            response = await self._triton.ModelInfer(request, timeout=call.deadline_s, metadata=_metadata(call))
+        except grpc.RpcError as error:
+            raise _translated(model, error.code(), error.details()) from None
+        return arrays_of(response)
 
     async def stream(
         self, model: str, inputs: Arrays, *, outputs: Sequence[str] | None = None, call: CallOptions = DEFAULT_CALL
     ) -> AsyncIterator[Arrays]:
         request = _request(model, inputs, outputs, call)
-        answers = self._client.stream_infer(_once(request), stream_timeout=call.deadline_s, headers=_headers(call))
+        answers = self._triton.ModelStreamInfer(_once(request), timeout=call.deadline_s, metadata=_metadata(call))
         try:
-            async for result, error in answers:
-                if error is not None:
-                    code, text = coded(error.message())
-                    raise _translated(model, code.name, text)
-                yield _arrays(result)
+            async for answer in answers:
+                if answer.error_message:
+                    raise _translated(model, *coded(answer.error_message))
+                yield arrays_of(answer.infer_response)
         except grpc.RpcError as error:
-            raise _translated(model, str(error.code()), error.details()) from None
+            raise _translated(model, error.code(), error.details()) from None
         finally:
             answers.cancel()
 
     async def ready(self, model: str, version: str = "") -> bool:
-        with contextlib.suppress(InferenceServerException):
-            return bool(await self._client.is_model_ready(model, version, client_timeout=READY_TIMEOUT_S))
-        return False
+        request = pb.ModelReadyRequest(name=model, version=version)
+        try:
+            return bool((await self._triton.ModelReady(request, timeout=READY_TIMEOUT_S)).ready)
+        except grpc.RpcError:
+            return False
 
     async def index(self) -> Sequence[IndexedModel]:
         try:
-            index = await self._client.get_model_repository_index(client_timeout=READY_TIMEOUT_S)
-        except InferenceServerException as error:
-            raise _translated("repository", error.status(), error.message()) from None
+            index = await self._triton.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=READY_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise _translated("repository", error.code(), error.details()) from None
         return [IndexedModel(one.name, one.version, one.state == "READY", one.reason) for one in index.models]
 
     async def metadata(self, model: str, version: str = "") -> ModelMetadata:
-        told = self._client
+        named = {"name": model, "version": version}
         try:
             metadata, answer = await asyncio.gather(
-                told.get_model_metadata(model, version, client_timeout=READY_TIMEOUT_S),
-                told.get_model_config(model, version, client_timeout=READY_TIMEOUT_S),
+                self._triton.ModelMetadata(pb.ModelMetadataRequest(**named), timeout=READY_TIMEOUT_S),
+                self._triton.ModelConfig(pb.ModelConfigRequest(**named), timeout=READY_TIMEOUT_S),
             )
-        except InferenceServerException as error:
-            raise _translated(model, error.status(), error.message()) from None
+        except grpc.RpcError as error:
+            raise _translated(model, error.code(), error.details()) from None
         config = answer.config
         batched = config.max_batch_size > 0
         optional = {tensor.name for tensor in config.input if tensor.optional}
@@ -112,11 +110,11 @@ class TritonInference(Inference):
         )
 
     @property
-    def _client(self) -> InferenceServerClient:
+    def _triton(self) -> Any:
         if self._opened is None:
-            self._opened = InferenceServerClient(
+            channel = grpc.aio.insecure_channel(
                 self._address,
-                channel_args=[
+                options=[
                     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                     # A restarted server is found again within a second; gRPC's own backoff grows to two minutes.
@@ -127,87 +125,45 @@ class TritonInference(Inference):
                     ("grpc.use_local_subchannel_pool", 1),
                 ],
             )
-        return self._opened
+            self._opened = channel, GRPCInferenceServiceStub(channel)
+        return self._opened[1]
 
 
 def _tensor_metadata(tensor: Any, batched: bool, optional: bool) -> TensorMetadata:
     return TensorMetadata(tensor.name, tensor.datatype, tuple(tensor.shape)[batched:], optional)
 
 
-async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+async def _once(request: pb.ModelInferRequest) -> AsyncIterator[pb.ModelInferRequest]:
     yield request
 
 
-def _request(model: str, inputs: Arrays, outputs: Sequence[str] | None, call: CallOptions) -> dict[str, Any]:
+def _request(model: str, inputs: Arrays, outputs: Sequence[str] | None, call: CallOptions) -> pb.ModelInferRequest:
     if call.deadline_s is not None and call.deadline_s <= 0:
         raise DeadlineExceeded(f"no time was left to ask model {model}")
-    return {
-        "model_name": model,
-        "model_version": call.version,
-        "inputs": [_input(name, array) for name, array in inputs.items()],
-        "outputs": None if outputs is None else [InferRequestedOutput(name) for name in outputs],
-        "request_id": call.request_id,
-        "priority": call.priority,
-        "timeout": None if call.deadline_s is None else max(1, int(call.deadline_s * 1e6)),
-    }
+    parameters = {"priority": pb.InferParameter(uint64_param=call.priority)}
+    if call.deadline_s is not None:
+        parameters["timeout"] = pb.InferParameter(int64_param=max(1, int(call.deadline_s * 1e6)))
+    return request_of(model, inputs, outputs, model_version=call.version, id=call.request_id, parameters=parameters)
 
 
-def _input(name: str, array: Array) -> InferInput:
-    if array.dtype.kind in "OU":
-        array = _encoded(name, array)
-    data_type = np_to_triton_dtype(array.dtype)
-    if data_type is None:
-        raise InvalidRequest(f"input {name} holds {array.dtype}, which Triton has no type for")
-    # Triton reads little-endian rows in order; numpy may hold neither.
-    array = np.ascontiguousarray(array)
-    return InferInput(name, list(array.shape), data_type).set_data_from_numpy(array)
+def _metadata(call: CallOptions) -> Sequence[tuple[str, str]]:
+    told = (
+        (TENANT_HEADER, call.tenant),
+        (REQUEST_ID_HEADER, call.request_id),
+        (TRACEPARENT_HEADER, call.traceparent),
+        (AUDIO_LIMIT_HEADER, "" if call.audio_seconds_per_day is None else str(call.audio_seconds_per_day)),
+    )
+    return [pair for pair in told if pair[1]]
 
 
-def _encoded(name: str, array: Array) -> Array:
-    encoded = np.empty(array.shape, dtype=object)
-    for index, value in np.ndenumerate(array):
-        try:
-            encoded[index] = value if isinstance(value, bytes) else str(value).encode()
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(f"input {name} cannot be sent as UTF-8: {error.reason} at {error.start}") from None
-    return encoded
-
-
-def _headers(call: CallOptions) -> dict[str, str]:
-    headers = {
-        TENANT_HEADER: call.tenant,
-        REQUEST_ID_HEADER: call.request_id,
-        TRACEPARENT_HEADER: call.traceparent,
-        AUDIO_LIMIT_HEADER: "" if call.audio_seconds_per_day is None else str(call.audio_seconds_per_day),
-    }
-    return {name: value for name, value in headers.items() if value}
-
-
-def _arrays(result: Any) -> Arrays:
-    return {output.name: _decoded(output, result.as_numpy(output.name)) for output in result.get_response().outputs}
-
-
-def _decoded(output: Any, array: Array) -> Array:
-    if output.datatype != "BYTES":
-        return array
-    decoded = np.empty(array.shape, dtype=object)
-    for index, value in np.ndenumerate(array):
-        try:
-            decoded[index] = value.decode()
-        except UnicodeDecodeError:
-            decoded[index] = value
-    return decoded
-
-
-def _translated(model: str, status: str | None, message: str | None) -> ConchError:
+def _translated(model: str, code: grpc.StatusCode, message: str | None) -> ConchError:
     text = without_request_id(message or "no reason was given")
     if (said := error_in(text)) is not None:
         return said
-    if status == "StatusCode.UNAVAILABLE" and not text.startswith("model "):
+    if code is grpc.StatusCode.UNAVAILABLE and not text.startswith("model "):
         # gRPC's words hold addresses, which are nobody's business but ours.
         logger.warning("model %s: no answer from Triton: %s", model, text)
         return Unavailable(f"model {model}: the inference server is away")
-    code = grpc.StatusCode.__members__.get((status or "").removeprefix("StatusCode."), grpc.StatusCode.UNKNOWN)
     error = error_of(code, text)
     if isinstance(error, Internal):
         logger.error("model %s answered %s: %s", model, code.name, text)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from conch.clients.analytics import FileAnalytics
 from conch.clients.events import EventLog, Record
 from conch.clients.privacy import Deletion, Privacy
-from conch.contracts.errors import ConchError
+from conch.contracts.errors import ConchError, InvalidRequest
 from conch.contracts.events import FORGOTTEN, Forgotten, encode
+from conch.contracts.identifiers import LONGEST_KEY
 from conch.contracts.keys import CatalogueKeys
 from conch.stores.features import HotFeatures
 
@@ -36,7 +37,7 @@ class Erasure:
     async def of(self, keys: CatalogueKeys, user: str) -> Erased:
         """Raises ConchError where the log does not take the tombstone or the hot store does not answer; a tombstone
         that was written stays."""
-        names = list(keys.of_user(user))
+        names = _names(keys, user)
         tombstone = Forgotten(catalogue=keys.catalogue, user=user, time_ms=time.time_ns() // 1_000_000)
         record = Record(FORGOTTEN, tombstone.key, encode(tombstone), tombstone.time_ms)
         # First the tombstone: what is read again from the log after this is not taken up.
@@ -56,3 +57,13 @@ class Erasure:
         except ConchError as error:
             left.append(f"Amplitude: {error.message}")
         return Erased(tombstone.time_ms, len(names), events, deletion, tuple(left))
+
+
+def _names(keys: CatalogueKeys, user: str) -> list[str]:
+    """Documented keys of the user. An event's user may be anything: of an id with blanks or braces there are none."""
+    if not 1 <= len(user) <= LONGEST_KEY:
+        raise InvalidRequest(f"the user's id has {len(user)} characters, it must have 1 to {LONGEST_KEY}")
+    try:
+        return list(keys.of_user(user))
+    except InvalidRequest:
+        return []

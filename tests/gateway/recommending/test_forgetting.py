@@ -8,7 +8,7 @@ from conch.cli.erasure import Erasure
 from conch.clients.analytics import FileAnalytics
 from conch.clients.memory_events import MemoryEventLog
 from conch.clients.privacy import Deletion, MemoryPrivacy
-from conch.contracts.errors import NotFound, Unavailable
+from conch.contracts.errors import InvalidRequest, NotFound, Unavailable
 from conch.contracts.events import FORGOTTEN, decode_forgotten
 from conch.contracts.keys import CatalogueKeys
 from conch.contracts.recommendation import Wish
@@ -16,6 +16,7 @@ from conch.contracts.segments import NEW, Exposure
 from conch.features.reconciling import Reconciler
 from conch.stores.features import Hash, List, SortedSet
 from conch.stores.ids import Kind
+from conch.stores.memory_features import MemoryFeatures
 from conch.stores.redis_features import RedisFeatures
 from gateway.recommending.tracking import Tracking
 from tests.gateway.recommending.conftest import CALL, Shopping
@@ -76,6 +77,23 @@ async def test_nothing_of_the_user_is_found_in_any_store(shopping: Shopping, tmp
         await shopping.use_cases.recommending.recommend(page, CALL)
     hot.delete(sorted(others))
     hot.close()
+
+
+async def test_who_was_tracked_is_forgotten_whatever_his_id_is(tmp_path: Path) -> None:
+    user, log, analytics = "Jane {Doe}", MemoryEventLog(), FileAnalytics(tmp_path / "told.jsonl")
+    await Tracking(log, analytics=analytics).track([{"kind": "click", "user": user, "pid": "p"}], CALL)
+    done = await Erasure(log, MemoryFeatures(), analytics).of(KEYS, user)
+    assert (done.redis_keys, done.analytics_events, done.left) == (0, 1, ())
+    (tombstone,) = [record for record in log.records if record.topic == FORGOTTEN]
+    assert decode_forgotten(tombstone.value).user == user
+
+
+@pytest.mark.parametrize("user", ["", "x" * 201], ids=["no id", "too long"])
+async def test_what_is_nobodys_id_is_refused(user: str) -> None:
+    log = MemoryEventLog()
+    with pytest.raises(InvalidRequest, match="it must have 1 to 200"):
+        await Erasure(log, MemoryFeatures()).of(KEYS, user)
+    assert log.records == []
 
 
 async def test_what_cannot_be_deleted_is_told_and_the_rest_is_gone(shopping: Shopping, tmp_path: Path) -> None:

@@ -42,6 +42,14 @@ def test_a_variant_changes_what_it_names_and_nothing_else(tmp_path):
     assert scenarios.scenario("home", "holdout").ranking == control.ranking
 
 
+def test_a_variant_knows_the_weekly_batch_alone_and_nobody_is_in_it_by_default():
+    scenarios = Scenarios.read()
+    for widget in scenarios.widgets:
+        mix = scenarios.scenario(widget, "batch_only").mix
+        assert (mix.co_view, mix.live_co_view, mix.half_life_h) == (0.0, False, 0.0)
+    assert {scenarios.experiment.variant(f"user-{number}") for number in range(200)} == {"control", "treatment"}
+
+
 def test_unknown_widgets_and_variants_are_not_found():
     scenarios = Scenarios.read()
     with pytest.raises(NotFound, match="'hme' is none of home, product"):

@@ -27,6 +27,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from conch.clients.faults import Faults
 from conch.durable import remove_folder, write_json, write_text
@@ -35,6 +36,7 @@ from conch.rollout.on_demand.states import OnDemandStates
 from conch.rollout.orders import Orders
 from conch.rollout.quarantine import Quarantine
 from conch.rollout.record import Records
+from conch.rollout.refusals import NotUnderstood
 from conch.rollout.servers import ServerStatuses
 from conch.rollout.versions import is_candidate, version_folders
 
@@ -48,6 +50,19 @@ PROBES = "probes.json"
 class Pending:
     versions: Mapping[str, int]
     """By model; several where they go live in one step."""
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Raises NotUnderstood. What an older Conch wrote names one model, and is understood."""
+        try:
+            document = json.loads(text)
+            versions = document["versions"] if "versions" in document else {document["model"]: document["version"]}
+            return cls({str(model): int(version) for model, version in versions.items()})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise NotUnderstood(
+                f"rollout/pending.json is {text[:80]!r}, which this Conch does not write: start the stack anew, and it "
+                "serves what rollout/records says"
+            ) from None
 
 
 class Folders:
@@ -106,10 +121,10 @@ class Folders:
         self._pending.unlink(missing_ok=True)
 
     def pending(self) -> Pending | None:
+        """Raises NotUnderstood."""
         try:
-            document = json.loads(self._pending.read_text(encoding="utf-8"))
-            return Pending({str(model): int(version) for model, version in document["versions"].items()})
-        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            return Pending.decode(self._pending.read_bytes())
+        except FileNotFoundError:
             return None
 
     @property

@@ -39,6 +39,12 @@ class Busy(Unavailable):
     code: ClassVar[str] = "rollout_busy"
 
 
+class NotUnderstood(Unavailable):
+    """Something is half done, and what says of it what is not what this Conch writes."""
+
+    code: ClassVar[str] = "rollout_not_understood"
+
+
 class Overthrown(Unavailable):
     """Another has taken over from this publisher or controller, which was held up: it may change nothing more."""
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from conch.durable import remove_folder, write_text
-from conch.rollout.folders import CONFIG, CONFIGS, PROBES, Folders
+from conch.rollout.folders import CONFIG, CONFIGS, PROBES, Folders, Pending
 from conch.rollout.live_config import keep_configs, live_config, preferred, write_live_config
 from conch.rollout.manifest import FileManifest
 from conch.rollout.pinned import forget_pinned
 from conch.rollout.record import ModelRecord
-from conch.rollout.refusals import RefusedVersion
+from conch.rollout.refusals import NotUnderstood, RefusedVersion
 from conch.rollout.versions import version_folders
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,12 @@ def _without_lost(folders: Folders, record: ModelRecord, there: list[int]) -> Mo
 
 def forget_unfinished(folders: Folders) -> None:
     """What a publisher left that ended with the stack: what is not in a record was never there."""
-    pending = folders.pending()
+    try:
+        pending = folders.pending()
+    except NotUnderstood as error:
+        # live/ is made anew from the records: which versions it was of is not needed.
+        logger.warning("taken away: %s", error.message)
+        pending = Pending({})
     if pending is None:
         return
     for model, version in pending.versions.items():

@@ -1,13 +1,23 @@
 """Bits and floats of an item's provenance as words: made for the items that go out, never for all that were ranked."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntFlag
 
-from conch.contracts.provenance import SOURCES, Change, Source
+import numpy as np
+import numpy.typing as npt
 
-OF_MASTERS = ("semantic", "co_view")
+from conch.contracts.provenance import NO_REASON, SOURCES, Change, Source
+
+_OF_MASTERS = [SOURCES.index("semantic"), SOURCES.index("co_view")]
 """Sources whose lists come from a viewed master; those of the others come from a category, or from nothing."""
+
+_OF_CATEGORIES = SOURCES.index("category")
+
+U4 = npt.NDArray[np.uint32]
+F4 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 
 def source_names(bits: int) -> tuple[str, ...]:
@@ -24,13 +34,19 @@ def parts_of(values: Sequence[float]) -> Mapping[str, float]:
     return {name: value for name, value in zip(SOURCES, values, strict=True) if value > 0}
 
 
-def is_master(reason: int, parts: Mapping[str, float], categories: Sequence[int]) -> bool:
-    """Whether the number of what gave most is a master's or a category's; `categories` are the item's and those above.
+def gave_most(reasons: U4, parts: F4, stand_in: Callable[[Places], Bools]) -> tuple[Places, Places]:
+    """Of rows of `reasons` and `parts`, those whose number is a master's, and those whose number is a category's.
 
-    Best sellers of a category stand in it or below it, so a category that gave something is one of the item's.
+    `stand_in` tells of rows whether the item stands in the category of that number, or below it: best sellers of a
+    category do, so a category that gave something is one of the item's.
     """
-    from_masters = any(name in OF_MASTERS for name in parts)
-    return from_masters and not ("category" in parts and reason in categories)
+    given = (parts > 0) & (reasons != NO_REASON)[:, np.newaxis]
+    masters, categories = given[:, _OF_MASTERS].any(axis=1), given[:, _OF_CATEGORIES]
+    both = np.flatnonzero(masters & categories)
+    if len(both):
+        categories[both] = stand_in(both)
+        masters[both] = ~categories[both]
+    return np.flatnonzero(masters), np.flatnonzero(categories)
 
 
 def _names(flags: type[IntFlag]) -> Sequence[tuple[str, ...]]:

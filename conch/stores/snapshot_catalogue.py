@@ -1,11 +1,15 @@
 """The catalogue of a snapshot, as the rules of recommendation see it (conch/recommendation/catalogue.py)."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from conch.contracts.provenance import NO_REASON
 from conch.stores.snapshot import F4, I8, U4, Snapshot
+
+Bools = npt.NDArray[np.bool_]
 
 
 class SnapshotCatalogue:
@@ -25,6 +29,26 @@ class SnapshotCatalogue:
             if category != NO_REASON:
                 found.append(category)
         return found
+
+    def stand_in(self, masters: U4, categories: U4) -> Bools:
+        """Whether each master's category is that of its row, or below it."""
+        beyond = self.snapshot.categories
+        at = np.full(len(masters), NO_REASON, np.uint32)
+        known = masters < self.snapshot.masters
+        at[known] = self._columns.master_category[masters[known]]
+        found = at == categories
+        for _ in range(beyond):
+            if (at >= beyond).all():
+                break
+            at = self._above[np.minimum(at, beyond)]
+            found |= at == categories
+        found &= categories != NO_REASON
+        return found
+
+    @cached_property
+    def _above(self) -> U4:
+        """Of each category the one above it; of what is beyond them none."""
+        return np.append(self._columns.category_parent, np.uint32(NO_REASON))
 
     def best_sellers(self, category: int) -> tuple[U4, F4]:
         if category not in self._best:

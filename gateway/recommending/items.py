@@ -1,6 +1,6 @@
 """A ranked list as the ranker answers with it, and items made of those that go out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,12 +10,11 @@ from conch.clients.inference import Arrays
 from conch.contracts.errors import Internal, InvalidRequest
 from conch.contracts.identifiers import texts_of
 from conch.contracts.items import RECORD, Items, items_in
-from conch.contracts.provenance import NO_REASON, SOURCES
 from conch.contracts.recommendation import Item, Provenance
 from conch.contracts.summary import Summary
-from conch.recommendation.reasons import change_names, is_master, parts_of, source_names
+from conch.recommendation.reasons import change_names, gave_most, parts_of, source_names
 from conch.stores.ids import Kind
-from gateway.recommending.shelf import Shelf, number
+from gateway.recommending.shelf import Shelf
 
 OUTPUTS = ("items", "summary")
 """Of promo_ranker; `recommend` has no others."""
@@ -38,14 +37,12 @@ class RankedList:
         """From `start` to before `end`."""
         rows = self.rows[start:end]
         pids, masters = texts_of(rows["pid_uuid"]), texts_of(rows["master_uuid"])
-        return tuple(
-            Item(pid, master, record[3], record[4], _provenance(shelf, record))
-            for pid, master, record in zip(pids, masters, _records(rows), strict=True)
-        )
+        told = zip(pids, masters, *_because(shelf, rows), RECORD.iter_unpack(rows.tobytes()), strict=True)
+        return tuple(_item(*one) for one in told)
 
     def provenance(self, shelf: Shelf, row: int) -> Provenance:
-        (record,) = _records(self.rows[row : row + 1])
-        return _provenance(shelf, record)
+        (item,) = self.items(shelf, row, row + 1)
+        return item.provenance
 
     def place_of(self, master: int) -> int:
         """-1 where it is not in the list."""
@@ -61,28 +58,30 @@ def summary_of(answer: Arrays) -> Summary:
         raise Internal(f"a model's answer cannot be read: {error.message}") from error
 
 
-def _records(rows: Items) -> Iterator[tuple[Any, ...]]:
-    return RECORD.iter_unpack(rows.tobytes())
-
-
-def _provenance(shelf: Shelf, record: tuple[Any, ...]) -> Provenance:
-    changes, boost, flash_bonus, bid, master, base, sources, reason, *gave = record[5:]
-    parts = parts_of(gave)
-    return Provenance(
-        sources=source_names(sources),
-        base=base,
-        parts=parts,
-        **_because(shelf, master, reason, parts),
-        changes=change_names(changes),
-        boost=boost,
-        flash_bonus=flash_bonus,
-        bid=bid,
+def _item(pid: str, master: str, because_master: str, because_category: str, record: tuple[Any, ...]) -> Item:
+    _, _, _, score, price, changes, boost, flash_bonus, bid, _, base, sources, _, *gave = record
+    provenance = Provenance(
+        source_names(sources),
+        base,
+        parts_of(gave),
+        because_master,
+        because_category,
+        change_names(changes),
+        boost,
+        flash_bonus,
+        bid,
     )
+    return Item(pid, master, score, price, provenance)
 
 
-def _because(shelf: Shelf, master: int, reason: int, parts: Mapping[str, float]) -> dict[str, str]:
-    if reason == NO_REASON or not parts.keys() & set(SOURCES[:3]):
-        return {}
-    if is_master(reason, parts, shelf.categories_of(master)):
-        return {"because_master": shelf.texts(Kind.MASTERS, number([reason]))[0]}
-    return {"because_category": shelf.ids.text(Kind.CATEGORIES, reason)}
+def _because(shelf: Shelf, rows: Items) -> tuple[Sequence[str], Sequence[str]]:
+    """Of each item the master that gave most, or the category: one of the two is empty, or both."""
+    owners, reasons = rows["master"], rows["reason"]
+    masters, categories = gave_most(
+        reasons, rows["parts"], lambda both: shelf.catalogue.stand_in(owners[both], reasons[both])
+    )
+    by_master = dict(zip(masters.tolist(), shelf.texts(Kind.MASTERS, reasons[masters]), strict=True))
+    names = [shelf.ids.text(Kind.CATEGORIES, category) for category in reasons[categories].tolist()]
+    by_category = dict(zip(categories.tolist(), names, strict=True))
+    every = range(len(rows))
+    return [by_master.get(row, "") for row in every], [by_category.get(row, "") for row in every]

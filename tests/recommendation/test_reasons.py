@@ -1,10 +1,11 @@
 """Provenance in words."""
 
+import numpy as np
 import pytest
 
-from conch.contracts.provenance import FALLBACKS, Change, Source
+from conch.contracts.provenance import FALLBACKS, NO_REASON, SOURCES, Change, Source
 from conch.recommendation import shopping
-from conch.recommendation.reasons import change_names, is_master, parts_of, source_names
+from conch.recommendation.reasons import change_names, gave_most, parts_of, source_names
 
 
 def test_sources_are_told_in_the_order_of_their_bits() -> None:
@@ -29,20 +30,28 @@ def test_a_source_that_gave_nothing_is_left_out_of_the_parts() -> None:
     assert parts_of([0.5, 0.0, 0.25, 0.0]) == {"semantic": 0.5, "co_view": 0.25}
 
 
+MASTER, CATEGORY, NEITHER = "master", "category", "neither"
+
+
 @pytest.mark.parametrize(
     ("parts", "reason", "expected"),
     [
-        pytest.param({"semantic": 0.3}, 4, True, id="relations alone come from a master"),
-        pytest.param({"category": 0.3}, 4, False, id="best sellers alone come from a category"),
-        pytest.param({"semantic": 0.1, "category": 0.3}, 4, False, id="of both, a category that is above the item"),
-        pytest.param(
-            {"semantic": 0.3, "category": 0.1}, 9, True, id="of both, a number that is none of its categories"
-        ),
-        pytest.param({"popular": 1.0}, 4, False, id="what sells best of all comes from no master"),
+        pytest.param({"semantic": 0.3}, 4, MASTER, id="relations alone come from a master"),
+        pytest.param({"category": 0.3}, 4, CATEGORY, id="best sellers alone come from a category"),
+        pytest.param({"semantic": 0.1, "category": 0.3}, 4, CATEGORY, id="of both, a category that is above the item"),
+        pytest.param({"co_view": 0.3, "category": 0.1}, 9, MASTER, id="of both, a number that is none of its own"),
+        pytest.param({"popular": 1.0}, 4, NEITHER, id="what sells best of all comes from neither"),
+        pytest.param({"semantic": 0.3, "category": 0.1}, NO_REASON, NEITHER, id="no one gave most"),
     ],
 )
-def test_what_gave_most_is_a_master_or_a_category(parts: dict[str, float], reason: int, expected: bool) -> None:
-    assert is_master(reason, parts, [4, 1]) is expected
+def test_what_gave_most_is_a_master_or_a_category(parts: dict[str, float], reason: int, expected: str) -> None:
+    """Each beside rows that are told otherwise."""
+    rows = np.array([[0.5, 0, 0, 0], [parts.get(name, 0.0) for name in SOURCES], [0, 0.5, 0, 0]], np.float32)
+    masters, categories = gave_most(
+        np.array([9, reason, 4], np.uint32), rows, lambda both: np.isin([9, reason, 4], [4, 1])[both]
+    )
+    assert masters.tolist() == [0, 1][: 1 + (expected == MASTER)]
+    assert categories.tolist() == [1, 2][expected != CATEGORY :]
 
 
 def test_every_fallback_of_the_rules_has_a_number() -> None:

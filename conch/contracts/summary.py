@@ -38,6 +38,8 @@ class Summary(msgspec.Struct, frozen=True):
     """Of the scenarios; empty: the first."""
     variant: str = ""
     """Of the experiment; empty: its control."""
+    segment: str = ""
+    """What the user is to the experiment (segments.py); empty: it has no segments."""
     fallback: str = ""
     """Why the list is not personal; empty where it is."""
     degraded: tuple[str, ...] = ()

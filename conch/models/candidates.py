@@ -7,7 +7,7 @@ is the caller's tenant's, never a tensor's.
 import gc
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ from conch.contracts.errors import ConchError, InvalidRequest
 from conch.contracts.features import Family
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.provenance import NO_REASON
+from conch.contracts.segments import UNKNOWN
 from conch.contracts.specs import CANDIDATES, CANDIDATES_MOST
 from conch.contracts.summary import Standing, Summary
 from conch.models.base import Array, Arrays, Count, ModelContext, RaggedModel, Row, scalar, strings, uncounted
@@ -27,8 +28,11 @@ from conch.recommendation.explaining import explained
 from conch.recommendation.interests import CO_VIEW, SEMANTIC, About, Interests, Profile, interests
 from conch.recommendation.merging import U4
 from conch.recommendation.scenarios import Scenario, Scenarios
+from conch.recommendation.segmenting import segment_in
 from conch.recommendation.shopping import Answer, Known, candidates, out
 from conch.stores.ids import Kind
+
+NO_SEGMENTS = "redis: what users are to the experiment is not known, its control is served"
 
 MOST_EXCLUDED = 100_000
 MOST_CHARACTERS = 200
@@ -47,6 +51,8 @@ class Wish:
     excluded: U4
     most: int
     explain: str
+    segment: str = ""
+    """What the user is to an experiment that has segments."""
 
 
 class Candidates(RaggedModel):
@@ -89,12 +95,10 @@ class Candidates(RaggedModel):
         shop.refresh()
         shop.forget_changed()
         wishes = [self._wish(shop, row) for row in rows]
-        good = [wish for wish in wishes if isinstance(wish, Wish)]
-        # They are read together: the least patient of them decides for all.
-        left_s = min((wish.scenario.timeout_ms for wish in good), default=0) / 1000
+        good: Sequence[Wish] = [wish for wish in wishes if isinstance(wish, Wish)]
         began = time.monotonic()
-        profiles, degraded = shop.reader.profiles([wish.user for wish in good], began + left_s)
-        left_s -= time.monotonic() - began
+        profiles, good, degraded = self._profiles(shop, good, began + _patience_s(good))
+        left_s = _patience_s(good) - (time.monotonic() - began)
         now_ms = time.time_ns() // 1_000_000
         asked = [
             About(profile, wish.scenario.mix, wish.item, wish.category)
@@ -116,6 +120,32 @@ class Candidates(RaggedModel):
         )
         return [next(answered) if isinstance(wish, Wish) else wish for wish in wishes]
 
+    def _profiles(
+        self, shop: Shop, wishes: Sequence[Wish], until: float
+    ) -> tuple[Sequence[Profile], Sequence[Wish], set[str]]:
+        """The first wave, wishes as they stand after it, and what was down."""
+        users, experiment = [wish.user for wish in wishes], self._scenarios.experiment
+        if not experiment.segments:
+            profiles, degraded = shop.reader.profiles(users, until)
+            return profiles, wishes, degraded
+        shoppers = shop.reader.shoppers(users, until)
+        segments = [
+            segment_in(experiment, profile, exposure, is_all=shoppers.are_all) if user else ""
+            for user, profile, exposure in zip(users, shoppers.profiles, shoppers.exposures, strict=True)
+        ]
+        degraded = shoppers.degraded | ({NO_SEGMENTS} if UNKNOWN in segments else set())
+        assigned = [self._assigned(wish, segment) for wish, segment in zip(wishes, segments, strict=True)]
+        return shoppers.profiles, assigned, degraded
+
+    def _assigned(self, wish: Wish, segment: str) -> Wish:
+        """With the variant that a user of that segment sees, unless the caller has named one."""
+        if wish.row.text("variant"):
+            return replace(wish, segment=segment)
+        variant = self._scenarios.experiment.variant(wish.user, segment)
+        scenario = self._scenarios.scenario(wish.scenario.widget, variant)
+        most = wish.most if "candidates" in wish.row else scenario.candidates
+        return replace(wish, segment=segment, scenario=scenario, most=most)
+
     def _wish(self, shop: Shop, row: Row) -> Wish | ConchError:
         try:
             user = row.text("user")
@@ -124,6 +154,7 @@ class Candidates(RaggedModel):
             if user:
                 # Refused by itself: what no key can be made of would fail the whole batch.
                 shop.keys.profile(user)
+            # Of an experiment that has segments it is the control, until what is known of the user is read.
             variant = row.text("variant") or self._scenarios.experiment.variant(user)
             scenario = self._scenarios.scenario(row.text("widget"), variant)
             most = int(row["candidates"].item()) if "candidates" in row else scenario.candidates
@@ -152,6 +183,11 @@ class Candidates(RaggedModel):
         return Known(related[Family.SEMANTIC], related[Family.MASTER_CO_VIEW]), degraded
 
 
+def _patience_s(wishes: Sequence[Wish]) -> float:
+    """They are read together: the least patient of them decides for all."""
+    return min((wish.scenario.timeout_ms for wish in wishes), default=0) / 1000
+
+
 def _sent(shop: Shop, wish: Wish, profile: Profile, answer: Answer, degraded: Sequence[str]) -> Arrays:
     pool, variant, fallback, recommendation_id = answer.pool, wish.scenario.variant, answer.fallback, str(uuid4())
     standing = _standing(shop, wish, profile, answer) if wish.explain else None
@@ -161,6 +197,7 @@ def _sent(shop: Shop, wish: Wish, profile: Profile, answer: Answer, degraded: Se
             recommendation_id=recommendation_id,
             widget=wish.scenario.widget,
             variant=variant,
+            segment=wish.segment,
             fallback=fallback,
             degraded=tuple(degraded),
             explanation=standing,

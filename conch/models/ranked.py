@@ -63,6 +63,7 @@ class Ranked:
             recommendation_id=told.recommendation_id,
             widget=told.widget,
             variant=told.variant,
+            segment=told.segment,
             fallback=told.fallback,
             degraded=tuple(sorted({*told.degraded, *self.degraded})),
             dropped={reason: count for reason, count in counts if count},

@@ -32,6 +32,7 @@ def test_every_key_is_there_and_an_explanation_has_what_it_knows():
         "recommendation_id": "",
         "widget": "",
         "variant": "",
+        "segment": "",
         "fallback": "",
         "degraded": [],
         "dropped": {},

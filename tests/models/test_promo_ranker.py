@@ -186,7 +186,7 @@ def test_items_have_what_the_columns_have_each_in_its_own_answer(model):
 
 
 def test_the_summary_that_comes_in_goes_out_with_what_the_ranker_did(model):
-    came = Summary("an id", "sponsored", "treatment", "best_sellers", ("redis: away",), {}, Standing("unknown"))
+    came = Summary("an id", "sponsored", "treatment", "new", "best_sellers", ("redis: away",), {}, Standing("unknown"))
     masters = {"masters": np.arange(1_000, dtype=np.uint32), "scores": np.ones(1_000, np.float32)}
     by_summary, by_names = model.predict(
         [

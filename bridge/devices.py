@@ -8,7 +8,6 @@ None of it is ever taken from a message.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from typing import Any, Self
 from conch.commands.contacts import Contact
 from conch.contracts.errors import InvalidRequest, NotFound
 from conch.contracts.topics import DeviceId
+from conch.flocks import awaited
 
 ENDPOINT = re.compile(r"[A-Za-z0-9_]{1,32}/[A-Za-z0-9_.@+:/*#-]{1,127}")
 """A technology and what it rings, as Asterisk writes them; of what rings several at once nothing passes."""
@@ -130,8 +130,7 @@ class DevicesFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[DeviceId, Device]]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with awaited(self._path.with_suffix(".lock")):
             devices = self.read()
             yield devices
             draft = self._path.with_suffix(".new")

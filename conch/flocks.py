@@ -1,4 +1,7 @@
-"""Who does what only one may do: an flock, which ends with the process that holds it, however that ends."""
+"""Who does what only one may do: an flock, which ends with the process that holds it, however that ends.
+
+The file is never removed: two would hold two.
+"""
 
 import contextlib
 import fcntl
@@ -9,10 +12,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def held(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
-    """Raises `taken` of the pid of who holds it, without waiting. The file is never removed: two would hold two."""
+    """Raises `taken` of the pid of who holds it, without waiting."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -21,5 +23,20 @@ def held(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
+
+
+@contextlib.contextmanager
+def awaited(path: Path) -> Iterator[None]:
+    """Waits for who holds it: a change of a small file. Its folder must be there."""
+    with _opened(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)

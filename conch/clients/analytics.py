@@ -7,15 +7,15 @@ Nothing waits for it: what it cannot take is dropped, and told of in the log.
 """
 
 import contextlib
-import fcntl
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.contracts.events import AnyEvent, View, decode, encode
+from conch.flocks import awaited
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +65,9 @@ class FileAnalytics(Analytics):
     def close(self) -> None:
         pass
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
         # Beside the file: that one is replaced.
-        with self._file.with_name(f"{self._file.name}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return awaited(self._file.with_name(f"{self._file.name}.lock"))
 
 
 def _is_of(line: bytes, catalogue: str, user: str) -> bool:

@@ -10,9 +10,7 @@ and both are readable by this user alone: who has signing.json can make keys. No
 public halves.
 """
 
-import fcntl
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +22,7 @@ from typing import Any
 from conch.contracts.errors import Internal, InvalidRequest, NotFound
 from conch.edge import discovery
 from conch.edge.signing import SigningKey, decoded
+from conch.flocks import awaited
 
 ISSUER = "conch"
 AUDIENCE = "conch-edge"
@@ -150,12 +149,8 @@ class KeyStore:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with awaited(self._folder / "lock"):
             yield
-        finally:
-            os.close(descriptor)
 
 
 def claims(key: Key) -> dict[str, Any]:

@@ -157,6 +157,22 @@ async def test_tracked_events_are_in_the_log_and_bad_ones_are_named(face: Shop, 
     assert all(isinstance(event, Order) and (event.quantity, event.price) == (2, 9.5) for event in mine)
 
 
+async def test_what_is_no_event_at_all_is_named_by_its_place_in_json_too(shop: Addresses) -> None:
+    good = {"kind": "click", "user": "u", "pid": "p"}
+    bad = [
+        {},
+        {"kind": 7},
+        {"kind": "jump"},
+        {**good, "colour": "red"},
+        {**good, "position": "first"},
+        {**good, "id": ["x"]},
+    ]
+    answer = await Http(shop).ask("Track", {"events": [good, *bad, good]})
+    assert (answer["accepted"], [one["index"] for one in answer["refused"]]) == (2, [1, 2, 3, 4, 5, 6])
+    with pytest.raises(InvalidRequest, match="events"):
+        await Http(shop).ask("Track", {"events": ["click"]})
+
+
 REFUSED: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("Recommend", {"widget": "attic"}, NotFound, "home"),
     ("Recommend", {"variant": "blue"}, NotFound, "control"),

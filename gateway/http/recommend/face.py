@@ -76,7 +76,7 @@ def recommend_routes(reception: Reception, use_cases: Recommendations, body_with
         """What users did, into the event log; answered when the log has it."""
         async with answering(reception, "Track", request) as call:
             body = await json_body(request, shapes.TrackBody, TEXT_BYTES, body_within_s)
-            work = use_cases.tracking.track([event.model_dump() for event in body.events], call)
+            work = use_cases.tracking.track(body.events, call)
             return NumbersResponse(await while_connected(request, work))
 
     return router

@@ -1,8 +1,8 @@
 """The JSON of /v1/recommend…, field by field that of conch.recommend.v1."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from conch.contracts.recommendation import RelatedMaster, Wish
 from gateway.recommending.reranking import Ranking
@@ -81,9 +81,13 @@ class EventBody(BaseModel):
     time_ms: int = 0
 
 
+AnyEventBody = Annotated[dict[str, Any], WithJsonSchema(EventBody.model_json_schema())]
+"""Nobody looks into it here: a bad event must not fail its neighbours."""
+
+
 class TrackBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    events: list[EventBody]
+    events: list[AnyEventBody]
 
 
 class ProvenanceShape(BaseModel):

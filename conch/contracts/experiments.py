@@ -60,6 +60,11 @@ class Experiment:
     def variants(self) -> tuple[str, ...]:
         return (*(arm.variant for arm in self.arms), HOLDOUT)
 
+    @property
+    def segments_told(self) -> tuple[str, ...]:
+        """That a list may have been made for, as far as they are known here; of nobody we know it is none."""
+        return tuple(dict.fromkeys(("", *SEGMENTS, UNKNOWN, *sorted(self.segments)))) if self.segments else ("",)
+
     def variant(self, user: str, segment: str = "") -> str:
         """Of this user for good; nobody we know sees `control`."""
         if not user or (self.segments and segment not in self.segments):

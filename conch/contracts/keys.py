@@ -135,9 +135,10 @@ class CatalogueKeys:
         """Sorted set: master → epoch ms of its last interaction."""
         return self._prefixed("masters:active")
 
-    def served(self, recommendation_id: str, user: str, variant: str) -> str:
+    def served(self, recommendation_id: str, user: str, variant: str, segment: str = "") -> str:
         """Packed only: a list that was served, for 10 minutes. It does not tell to whom, and only who knows asks."""
-        return self._key("rec", f"{recommendation_id}:{_mark(user)}{_mark(variant)}")
+        shown = f"{variant}:{segment}" if segment else variant
+        return self._key("rec", f"{recommendation_id}:{_mark(user)}{_mark(shown)}")
 
     def served_to(self, user: str) -> str:
         """A glob of every list that was served to this user."""

@@ -33,6 +33,9 @@ class RankedList:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def best(self, most: int) -> "RankedList":
+        return RankedList(self.rows[:most])
+
     def items(self, shelf: Shelf, start: int, end: int) -> tuple[Item, ...]:
         """From `start` to before `end`."""
         rows = self.rows[start:end]

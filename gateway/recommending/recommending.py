@@ -1,7 +1,8 @@
 """A ranked list for a user, an item or a category, by the ensemble `recommend`; the next pages from the list that was
 served."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,27 +48,32 @@ class Recommending:
         self._inference = inference
         self._shelves = shelves
         self._scenarios = scenarios
+        self._segments = scenarios.experiment.segments_told
         self._served = ServedLists(shelves)
 
     async def recommend(self, wish: Wish, call: Call) -> Recommendation:
         options = call.asked_by_somebody()
         check_permitted(MODEL, options)
-        bounds = self._checked(wish)
+        variants = self._variants(wish)
+        bounds = self._checked(wish, variants)
         shelf = await self._shelves.of(call.identity.tenant)
         if wish.recommendation_id:
-            return await self._page(wish, bounds, shelf)
+            return await self._page(wish, variants, shelf)
         answer = await asked(self._inference, MODEL, _inputs(wish, bounds.depth), options)
         ranked, told = RankedList.of(answer), summary_of(answer)
+        if len(variants) > 1:
+            bounds = self._bounds(wish, [told.variant])
+            ranked = ranked.best(bounds.depth)
+        reader = Reader(wish.user, told.variant, told.segment if told.segment in self._segments else "")
         degraded = set(told.degraded)
         more = len(ranked) > bounds.k
-        if more and not await self._served.keep(
-            shelf, told.recommendation_id, Reader(wish.user, told.variant), ranked, told.fallback
-        ):
+        if more and not await self._served.keep(shelf, told.recommendation_id, reader, ranked, told.fallback):
             more = False
             degraded.add(NOT_KEPT)
         explanation = None
         if wish.explain:
-            explanation = await self._explained(wish, bounds, shelf, ranked, told.explanation, call)
+            as_served = replace(wish, variant=told.variant)
+            explanation = await self._explained(as_served, bounds, shelf, ranked, told.explanation, call)
         return Recommendation(
             told.recommendation_id,
             ranked.items(shelf, 0, min(bounds.k, len(ranked))),
@@ -76,13 +82,12 @@ class Recommending:
             tuple(sorted(degraded)),
             more,
             explanation,
+            told.segment,
         )
 
-    def _checked(self, wish: Wish) -> Bounds:
+    def _checked(self, wish: Wish, variants: Sequence[str]) -> Bounds:
         """Raises NotFound for a widget or a variant that is none, InvalidRequest for what contradicts itself."""
-        variant = self._variant(wish)
-        scenario = self._scenarios.scenario(wish.widget, variant)
-        k = checked_k(wish.k, scenario.ranking.k, RANKED_MOST)
+        bounds = self._bounds(wish, variants)
         if len(wish.exclude) > MOST_EXCLUDED:
             raise InvalidRequest(f"exclude has {len(wish.exclude)} ids, at most {MOST_EXCLUDED}").about("exclude")
         if wish.offset < 0 or (wish.offset and not wish.recommendation_id):
@@ -93,17 +98,36 @@ class Recommending:
             raise InvalidRequest("explain asks for a new list, recommendation_id for one that was served").about(
                 "explain"
             )
+        return bounds
+
+    def _bounds(self, wish: Wish, variants: Sequence[str]) -> Bounds:
+        """Of whichever of them has the longest pages."""
+        scenarios = [self._scenarios.scenario(wish.widget, variant) for variant in variants]
+        k = max(checked_k(wish.k, scenario.ranking.k, RANKED_MOST) for scenario in scenarios)
         return Bounds(k, min(RANKED_MOST, PAGES * k))
 
-    def _variant(self, wish: Wish) -> str:
-        return wish.variant or self._scenarios.experiment.variant(wish.user)
+    def _variants(self, wish: Wish) -> Sequence[str]:
+        """Those that the answer may come as: what the user is to an experiment with segments the models alone read."""
+        experiment = self._scenarios.experiment
+        if wish.variant or not experiment.segments:
+            return [wish.variant or experiment.variant(wish.user)]
+        return experiment.variants
 
-    async def _page(self, wish: Wish, bounds: Bounds, shelf: Shelf) -> Recommendation:
-        variant = self._variant(wish)
-        ranked, fallback = await self._served.find(shelf, wish.recommendation_id, Reader(wish.user, variant))
+    async def _page(self, wish: Wish, variants: Sequence[str], shelf: Shelf) -> Recommendation:
+        readers = [Reader(wish.user, variant, segment) for variant in variants for segment in self._segments]
+        reader, ranked, fallback = await self._served.find(shelf, wish.recommendation_id, readers)
+        bounds = self._bounds(wish, [reader.variant])
         end = min(wish.offset + bounds.k, len(ranked))
         items = ranked.items(shelf, min(wish.offset, end), end)
-        return Recommendation(wish.recommendation_id, items, variant, fallback, shelf.degraded, more=end < len(ranked))
+        return Recommendation(
+            wish.recommendation_id,
+            items,
+            reader.variant,
+            fallback,
+            shelf.degraded,
+            more=end < len(ranked),
+            segment=reader.segment,
+        )
 
     async def _explained(
         self, wish: Wish, bounds: Bounds, shelf: Shelf, ranked: RankedList, standing: Standing | None, call: Call

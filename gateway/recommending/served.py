@@ -4,7 +4,7 @@ Who asks under another name finds nothing, as if the list had never been.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,10 +39,11 @@ _ADJUSTMENTS = ("boosts", "flash_bonuses", "bids")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """To whom a list was served."""
+    """To whom a list was served, and as what."""
 
     user: str
     variant: str
+    segment: str = ""
 
 
 class ServedLists:
@@ -59,7 +60,7 @@ class ServedLists:
             return False
         stamp = Stamp(window_end_ms=self._now_ms())
         blob = pack(Packed(Family.SERVED, _packed(ranked, fallback), shelf.ids.generation, stamp))
-        key = shelf.keys.served(recommendation_id, reader.user, reader.variant)
+        key = shelf.keys.served(recommendation_id, reader.user, reader.variant, reader.segment)
         # What is packed alone is kept as long as it would outlive what it stands beside.
         write = Write(key, blob, ttl_s=SERVED_TTL_S // (PACKED_TTL - 1))
         try:
@@ -68,21 +69,24 @@ class ServedLists:
             return False
         return True
 
-    async def find(self, shelf: Shelf, recommendation_id: str, reader: Reader) -> tuple[RankedList, str]:
-        """And its fallback. Raises NotFound; Unavailable while nobody can look."""
+    async def find(
+        self, shelf: Shelf, recommendation_id: str, readers: Sequence[Reader]
+    ) -> tuple[Reader, RankedList, str]:
+        """Which of them it was served to, and its fallback. Raises NotFound; Unavailable while nobody can look."""
         hot = shelf.stock.hot
         unknown = NotFound(f"no list {recommendation_id[:40]!r} was served to this user in the last {SERVED_TTL_S} s")
         if hot is None or not _is_uuid(recommendation_id):
             raise unknown.about("recommendation_id")
-        key = shelf.keys.served(recommendation_id, reader.user, reader.variant)
-        (blob,) = await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.read([key])))
+        keys = [shelf.keys.served(recommendation_id, one.user, one.variant, one.segment) for one in readers]
+        blobs = await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.read(keys)))
+        reader, blob = next((pair for pair in zip(readers, blobs, strict=True) if pair[1]), (readers[0], b""))
         try:
             packed = unpack(blob or b"", Family.SERVED)
         except Unreadable:
             raise unknown.about("recommendation_id") from None
         if self._now_ms() - packed.stamp.window_end_ms > SERVED_TTL_S * 1_000:
             raise unknown.about("recommendation_id")
-        return _unpacked(shelf, packed)
+        return reader, *_unpacked(shelf, packed)
 
 
 def _packed(ranked: RankedList, fallback: str) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:

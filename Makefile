@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 PYTEST ?=
+# Tests wait as much as they work: so many processes share them; with 0 there is but one, as --pdb wants it.
+WORKERS ?= 2
 
 .PHONY: demo test check fix protos publish-protos lock weights new-model bench perf conformance test-services test-nightly clean
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ demo: $(VENV)/.cpu
 test: $(VENV)/.dev
 	$(BIN)/conch models pull
 	$(BIN)/conch models pull whisper-tiny-en smollm2
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(PYTEST)
 
 # Every check runs, so that one run tells all that is wrong.
 check: $(VENV)/.dev

@@ -14,6 +14,8 @@ import pytest
 from conch.stack.serving import Server
 from conch.stack.serving import serving as serve
 from conch.weights.cache import verified_weights
+from tests.workers import longest_first
+from tests.workers import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from tests.made_up_shop import ShopStack
@@ -24,6 +26,7 @@ Speech = npt.NDArray[np.int16]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In CI a test of real servers that fails is run once more, and told as RERUN with what it said: a machine that is
     shared may stop a process for longer than any patience. By hand it fails at once."""
+    longest_first(items)
     if "CI" in os.environ:
         for item in items:
             if item.path.stem.endswith("_live"):

@@ -30,7 +30,8 @@ from conch.clients.inference import Arrays, text_column
 from conch.clients.triton_http import TritonHttp
 from conch.contracts.specs import SPEECH_RATE
 from conch.rollout.folders import Folders
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.server import TritonServer, ready_versions
 from conch.rollout.watching import Watch
 from conch.stack.serving import Server, serving

@@ -13,7 +13,8 @@ from conch.clients.edge.models import ModelStatus
 from conch.contracts.errors import Unavailable
 from conch.rollout.fleet import fleet_of
 from conch.rollout.folders import Folders
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.record import ModelRecord
 from conch.rollout.servers import STACK, ServerAddress
 from conch.rollout.versions import version_number

@@ -8,9 +8,8 @@ Until the record is written the old version is what there is; whatever ends a st
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavailable
 from conch.rollout.adoption import adopt
@@ -25,6 +24,7 @@ from conch.rollout.pinned import Pinned
 from conch.rollout.policy import Policy
 from conch.rollout.preparing import Member, Preparing
 from conch.rollout.probes import probes_of
+from conch.rollout.publications import Publication, check_expected, number_of
 from conch.rollout.quarantine import QuarantinedVersion
 from conch.rollout.record import ModelRecord
 from conch.rollout.recovery import recover
@@ -37,23 +37,6 @@ from conch.rollout.trying_out import Deadlines, TryingOut
 from conch.rollout.versions import model_name
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What somebody asks to be published."""
-
-    model: str
-    path: Path
-    note: str = ""
-    version: int | None = None
-    """None: the number its folder is named for, where that is a new one, else the next."""
-    again: bool = False
-    """Though the same files have been refused."""
-    config: Path | None = None
-    """The folder of the config.pbtxt that serves it, where that is not its own."""
-    expected_champion: int | None = None
-    """Raises Overtaken where another one is."""
 
 
 class Publisher:
@@ -111,7 +94,7 @@ class Publisher:
         with self._locked():
             await self._recover()
             record = self._record(model)
-            _check_expected(model, record, expected_champion)
+            check_expected(model, record, expected_champion)
             target = record.target(version)
             if target == record.champion:
                 raise InvalidRequest(f"version {target} of model {model} is the champion already")
@@ -172,10 +155,10 @@ class Publisher:
         source = Source.read(wanted.path)
         source = source if wanted.config is None else replace(source, config=wanted.config)
         record = await adopt(self._folders, self._server, wanted.model, self._reached)
-        _check_expected(wanted.model, record, wanted.expected_champion)
+        check_expected(wanted.model, record, wanted.expected_champion)
         mark = await off_the_loop(lambda: source.fingerprint)
         self._refuse_again(wanted, mark)
-        return Member(wanted.model, _number(wanted, source, record), source, record, wanted.note, mark)
+        return Member(wanted.model, number_of(wanted, source, record), source, record, wanted.note, mark)
 
     async def _take_in(self, members: Sequence[Member], policy: Policy) -> list[ModelRecord]:
         folders, several = self._folders, len(members) > 1
@@ -289,22 +272,6 @@ class Publisher:
         """What cannot be undone now, the next publisher undoes."""
         with contextlib.suppress(ConchError, OSError):
             await recover(self._folders, self._server, self._deadlines, self._reached)
-
-
-def _number(wanted: Publication, source: Source, record: ModelRecord | None) -> int:
-    """Numbers only grow: one that was live never means something else."""
-    following = record.next_version if record else 1
-    if wanted.version is not None:
-        if wanted.version < following:
-            raise InvalidRequest(f"version {wanted.version} of model {wanted.model} cannot follow {following - 1}")
-        return wanted.version
-    return max(following, source.number or following)
-
-
-def _check_expected(model: str, record: ModelRecord | None, expected: int | None) -> None:
-    champion = record.champion if record else None
-    if expected is not None and champion != expected:
-        raise Overtaken(f"the champion of model {model} is {champion or 'none'}, not {expected}")
 
 
 def _first(model: str, version: int) -> ModelRecord:

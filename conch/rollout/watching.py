@@ -13,7 +13,8 @@ from conch.contracts.errors import ConchError, InvalidRequest, NotFound, Unavail
 from conch.rollout.companions import built_for
 from conch.rollout.folders import CONFIG, Folders
 from conch.rollout.manifest import files_of
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.quiet import Quiet
 from conch.rollout.refusals import Mismatched
 from conch.rollout.steps import Reached, unheard

@@ -25,7 +25,8 @@ PUBLISHER = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from conch.rollout.folders import Folders
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.server import TritonServer
 
 root, http, grpc, path, last = sys.argv[1:]

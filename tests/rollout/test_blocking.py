@@ -6,7 +6,7 @@ import pytest
 from conch.rollout.blocking import off_the_loop
 from conch.rollout.lock import holding
 from conch.rollout.manifest import FileSum
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.refusals import Busy
 
 GIVE_UP_S = 30.0

@@ -11,7 +11,8 @@ from conch.rollout.controller import DRAIN_S, Controller
 from conch.rollout.fleet import Fleet
 from conch.rollout.lock import holding
 from conch.rollout.orders import Deed
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import RefusedVersion, Wedged
 from conch.rollout.servers import ServerAddress, ServerState, without_calls
 from conch.rollout.wedges import ENDING_S, HEALING_S, LEFT_OVER_S

@@ -10,7 +10,8 @@ import pytest
 
 from conch.rollout.controller import Controller
 from conch.rollout.orders import Deed
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.servers import ServerState, without_calls
 from tests.rollout.conftest import CHECKOUT, state_folder
 from tests.rollout.crash_points import Crash, CrashPoints

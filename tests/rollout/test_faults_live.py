@@ -19,7 +19,8 @@ from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.rollout.controller import Controller
 from conch.rollout.folders import Folders
 from conch.rollout.live_config import live_config
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import Busy, RefusedVersion, Wedged
 from conch.rollout.servers import STACK, ServerAddress, ServerState
 from conch.rollout.signatures import sign

@@ -3,7 +3,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from conch.rollout.metrics import serve_metrics
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.refusals import RefusedVersion
 
 

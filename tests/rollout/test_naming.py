@@ -10,7 +10,8 @@ from conch.rollout.checks import read_config
 from conch.rollout.companions import check_companions
 from conch.rollout.folders import Folders
 from conch.rollout.lineage import Lineage
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import Mismatched, Overtaken, RefusedVersion
 from conch.stack.repository import checkout
 

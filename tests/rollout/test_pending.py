@@ -5,7 +5,8 @@ import json
 import pytest
 
 from conch.rollout.folders import Pending
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import NotUnderstood
 from conch.stack.repository import fill_live
 from tests.rollout.test_publisher import Crash, crashing_at

@@ -2,7 +2,7 @@ import pytest
 
 from conch.contracts.errors import InvalidRequest
 from conch.rollout.policy import Policy
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.retention import size_bytes
 from conch.rollout.sources.address import SourceAddress
 

@@ -5,7 +5,8 @@ import pytest
 
 from conch.contracts.errors import InvalidRequest, NotFound, Unavailable
 from conch.rollout.lock import holding
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.record import ModelRecord
 from conch.rollout.refusals import Busy, Quarantined, RefusedVersion
 from conch.stack.repository import fill_live

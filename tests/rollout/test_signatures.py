@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from conch.contracts.errors import Unavailable
 from conch.rollout.manifest import CHECKSUMS, SIGNATURE
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.refusals import RefusedVersion
 from conch.rollout.signatures import sign
 

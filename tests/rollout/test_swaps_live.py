@@ -10,7 +10,7 @@ import pytest
 
 from conch.rollout.folders import Folders
 from conch.rollout.manifest import CHECKSUMS, FileManifest
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.refusals import RefusedVersion
 from conch.stack.serving import serving
 from tests.rollout.under_load import SHIPPED, Served, steady_load

@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from conch.contracts.errors import InvalidRequest
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.refusals import Mismatched, Quarantined, RefusedVersion
 from conch.rollout.watching import QUIET_S, Watch
 from conch.stack.repository import fill_live

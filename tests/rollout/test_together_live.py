@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from conch.clients.inference import CallOptions
 from conch.clients.triton import TritonInference
 from conch.rollout.folders import Folders
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.server import TritonServer
 from conch.rollout.signatures import sign
 from conch.stack.serving import serving

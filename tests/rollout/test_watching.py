@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from conch.rollout.lock import holding
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.watching import GONE_S, QUIET_S, Watch
 from conch.stack.repository import SHIPPED, fill_live
 

@@ -14,7 +14,8 @@ from conch.contracts.pb.models.v1 import models_pb2 as pb
 from conch.contracts.pb.models.v1.models_pb2_grpc import ModelsServicer
 from conch.rollout.differences import compare
 from conch.rollout.folders import Folders
-from conch.rollout.publisher import Publication, Publisher
+from conch.rollout.publications import Publication
+from conch.rollout.publisher import Publisher
 from conch.rollout.rpc.uploads import Bounds, receive, upload_folder
 from conch.rollout.rpc.wire import to_action, to_diff, to_model
 from conch.rollout.shown import shown, shown_model

@@ -7,7 +7,7 @@ from conch.rollout.controller import MISSES, Controller
 from conch.rollout.fleet import Fleet
 from conch.rollout.on_demand.loader import LEASE_S, Loader
 from conch.rollout.on_demand.memory import MachineMemory
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.servers import ServerAddress, ServerState
 from tests.rollout.test_controller import Server
 

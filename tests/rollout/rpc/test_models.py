@@ -13,7 +13,7 @@ from conch.contracts.errors import InvalidRequest, NotFound, Unavailable
 from conch.contracts.pb.models.v1 import models_pb2 as pb
 from conch.contracts.pb.models.v1.models_pb2_grpc import ModelsStub
 from conch.rollout.lock import holding
-from conch.rollout.publisher import Publication
+from conch.rollout.publications import Publication
 from conch.rollout.rpc.serving import serving_models
 from tests.settling import becomes
 

@@ -1,6 +1,7 @@
 """The ensemble `recommend` and its two models in this process: the real ones, without Triton."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from conch.models.base import Row
 from conch.models.candidates import Candidates
 from conch.models.promo_ranker import PromoRanker
 from conch.models.shop import Shops
-from conch.recommendation.scenarios import Scenarios
+from conch.recommendation.scenarios import DEFAULT_FILE, Scenarios
 from tests.recommend_spec import RECOMMEND
 
 SPECS = {**MODELS, "recommend": RECOMMEND, "nearest": NEAREST}
@@ -23,8 +24,8 @@ SPECS = {**MODELS, "recommend": RECOMMEND, "nearest": NEAREST}
 class RecommendTwin:
     """`inference` has both; closed by `close`."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        scenarios = Scenarios.read()
+    def __init__(self, environment: Mapping[str, str], file: Path = DEFAULT_FILE) -> None:
+        scenarios = Scenarios.read(file)
         self._candidates = Candidates(Shops.of_environment(environment), scenarios)
         self._ranker = PromoRanker(Shops.of_environment(environment), scenarios)
         functions: dict[str, Any] = {"recommend": self.recommend, "promo_ranker": self.rank}

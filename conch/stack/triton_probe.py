@@ -24,7 +24,7 @@ from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed
 from conch.rollout.servers import STACK
 from conch.rollout.versions import is_candidate
-from conch.stack.failures import Failures, Patience
+from conch.stack.heals import Heals
 from conch.stack.leaks import LeakBound, Leaks
 from conch.stack.processes import ProcessMark
 from conch.stack.samples import SAMPLES, sample
@@ -83,7 +83,7 @@ class Watched:
 
 
 class TritonProbe(Probe):
-    """`first_start`: a model that cannot be loaded then is a mistake to be mended, later it is one to be borne."""
+    """`first_start`: what cannot be loaded then is a mistake to be mended, later one to be borne."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class TritonProbe(Probe):
         folders: Folders,
         first_start: bool,
         clock: Callable[[], float] = time.monotonic,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        heals: Heals | None = None,  # of all starts
         leak: LeakBound = LeakBound(),  # noqa: B008 - frozen
     ) -> None:
         self._address = address
@@ -102,14 +102,12 @@ class TritonProbe(Probe):
         self._folders = folders
         self._first_start = first_start
         self._clock = clock
-        self._patience = patience
         self._stubs = Stubs(process)
         self._leaks = Leaks(leak)
         self._watched: dict[str, Watched] = {}
         self._asked_at = -math.inf
         self._dead: set[str] = set()
-        self._heals: dict[str, Failures] = {}
-        self._healed_at: dict[str, float] = {}
+        self._heals = heals if heals is not None else Heals()
 
     @property
     def retired(self) -> set[ProcessMark]:
@@ -145,7 +143,7 @@ class TritonProbe(Probe):
         await asyncio.to_thread(self._obey)
         self._dead |= {model for model in self._stubs.dead_models() if not is_candidate(model)}
         for model in sorted(self._dead):
-            raise SickModel(model, "has lost its python stub")
+            self._report(SickModel(model, "has lost its python stub"))
         if self._clock() - self._asked_at < ASK_EVERY_S:
             return
         self._asked_at = self._clock()
@@ -164,7 +162,14 @@ class TritonProbe(Probe):
             self._asked_at = -math.inf
             raise Sick(error.message, certain=False) from error
         for sick in filter(None, results):
+            self._report(sick)
+
+    def _report(self, sick: SickModel) -> None:
+        """To be healed; one that rests is told of alone, where it is sure to stay as it is."""
+        if not self._heals.rests(sick.model, self._clock()):
             raise sick
+        if sick.model in self._dead and not self._folders.faults.of(sick.model):
+            self._folders.faults.begin(self._concerned(sick.model), sick.message)
 
     async def heal(self, sick: Sick) -> None:
         if isinstance(sick, Ordered):
@@ -172,10 +177,8 @@ class TritonProbe(Probe):
         if not isinstance(sick, SickModel):
             raise sick
         model, began = sick.model, self._clock()
-        failures = self._heals.setdefault(model, Failures(self._patience))
-        delay_s = failures.count(self._clock() - self._healed_at.get(model, self._clock()))
-        if delay_s is None:
-            raise Sick(f"{sick.message}, {failures.in_a_row} times in a row")
+        if (delay_s := self._heals.begin(model, began)) is None:
+            raise Sick(f"{sick.message}, {self._heals.most} times in a row")
         await asyncio.sleep(delay_s)
         self._let_go_of_stubs(sick)
         try:
@@ -188,7 +191,7 @@ class TritonProbe(Probe):
         await asyncio.to_thread(self._stubs.refresh)
         self._dead.discard(model)
         self._folders.faults.end(self._concerned(model))
-        self._healed_at[model] = self._clock()
+        self._heals.end(model, self._clock())
         self._asked_at = -math.inf
         took_s = round(self._clock() - began, 3)
         self._folders.journal.append("healed", model, None, server=STACK, reason=sick.message, took_s=took_s)

@@ -1,5 +1,6 @@
 """Stubs among the children of a process that plays Triton: it starts them and, like Triton, buries none."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,8 +38,8 @@ class Server:
         return ProcessMark.of(pid)
 
 
-@pytest.fixture
-def server(tmp_path):
+@contextlib.contextmanager
+def running_server(folder):
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER],
         stdin=subprocess.PIPE,
@@ -46,9 +47,15 @@ def server(tmp_path):
         text=True,
         start_new_session=True,
     )
-    yield Server(process, tmp_path)
+    yield Server(process, folder)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with running_server(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The probe against a server that answers as Triton does, and as a sick Triton does."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,10 +16,12 @@ from conch.rollout.folders import Folders
 from conch.rollout.orders import Deed, Order
 from conch.rollout.servers import STACK
 from conch.stack.failures import Patience
+from conch.stack.heals import REST_S, Heals
 from conch.stack.processes import ProcessMark
 from conch.stack.samples import sample
 from conch.stack.service import Hopeless, NotYet, Sick
 from conch.stack.triton_probe import ASK_EVERY_S, HUNG_S, Ordered, SickModel, TritonProbe
+from tests.stack.test_stubs import running_server
 
 DEAD = (500, {"error": "Stub process 'intent_0' is not healthy."})
 LATE = (503, {"error": "Request timeout expired"})
@@ -121,7 +124,13 @@ def folders(tmp_path):
 @pytest.fixture
 def probe(triton, clock, folders):
     return TritonProbe(
-        triton.address, triton, ProcessMark.of(os.getpid()), folders, first_start=True, clock=clock, patience=IMPATIENT
+        triton.address,
+        triton,
+        ProcessMark.of(os.getpid()),
+        folders,
+        first_start=True,
+        clock=clock,
+        heals=Heals(IMPATIENT),
     )
 
 
@@ -264,6 +273,45 @@ async def test_a_model_that_dies_again_and_again_needs_a_new_server(probe, trito
         await probe.heal(sick)
     with pytest.raises(Sick, match="has lost its python stub, 5 times in a row"):
         await probe.heal(sick)
+
+
+@pytest.fixture
+def stubbed(tmp_path):
+    with running_server(tmp_path) as process:
+        yield process
+
+
+async def died(probe, process):
+    """What a look finds when the model's stub has died."""
+    stub = process.start("intent", "intent_0_0")
+    await probe.look()
+    stub.end()
+    await probe.look()
+    await probe.look()
+
+
+async def test_a_model_that_goes_on_dying_in_the_new_server_is_told_of_and_healed_a_minute_later(
+    triton, clock, folders, stubbed
+):
+    heals = Heals(Patience(failures=2, delays_s=(0.0,)))
+    for last in ("times in a row", ""):
+        probe = TritonProbe(triton.address, triton, stubbed.mark, folders, False, clock, heals)
+        await probe.ready()
+        with pytest.raises(SickModel) as first:
+            await died(probe, stubbed)
+        await probe.heal(first.value)
+        with pytest.raises(SickModel) as second:
+            await died(probe, stubbed)
+        with pytest.raises(Sick, match=last) if last else contextlib.nullcontext():
+            await probe.heal(second.value)
+    assert folders.faults.of("intent") == ""
+    await died(probe, stubbed)
+    assert folders.faults.of("intent") == "model intent has lost its python stub"
+    clock.advance(REST_S)
+    with pytest.raises(SickModel) as third:
+        await probe.look()
+    await probe.heal(third.value)
+    assert folders.faults.of("intent") == ""
 
 
 async def test_a_server_that_is_sick_as_a_whole_is_not_healed_by_a_load(probe, triton):

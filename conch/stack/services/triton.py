@@ -14,6 +14,7 @@ from conch.rollout.lock import holding
 from conch.rollout.on_demand.units import loaded_at_start, units
 from conch.rollout.restoring import sweep_candidates
 from conch.rollout.servers import STACK
+from conch.stack.heals import Heals
 from conch.stack.kernels import kernels
 from conch.stack.leaks import LeakBound
 from conch.stack.processes import ProcessMark, session_members
@@ -43,6 +44,7 @@ class Triton(Service):
     def __init__(self) -> None:
         self._starts = 0
         self._probe: TritonProbe | None = None
+        self._heals = Heals()
 
     def prepare(self, site: Site) -> None:
         """Checked weights and the checkout's models into `repository/`, all that is there into `live/`."""
@@ -91,6 +93,7 @@ class Triton(Service):
             process,
             Folders(site.folder.root),
             first_start=self._starts == 1,
+            heals=self._heals,
             leak=LeakBound(bytes_per_s=site.settings.leak_mib_per_min * 2**20 / 60),
         )
         return self._probe

@@ -56,6 +56,7 @@ def stillness() -> Iterator[np.ndarray]:
         yield np.zeros(minute, np.int16)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("hour", [stillness, noises], ids=["silence", "noise"])
 async def test_an_hour_in_which_nobody_speaks_has_no_final_and_no_action(
     caller: Caller, hour: Callable[[], Iterator[np.ndarray]]

@@ -51,7 +51,6 @@ def front(tmp_path_factory: pytest.TempPathFactory, free_ports: Any, until: Any)
             one = Front(triton, folder / "triton/live/models", str(own[0]), str(own[1]))
             until(lambda: gateway.poll() is None and _ask_grpc(one.grpc, "is_server_ready") is True, 60)
             yield one
-            triton.process.kill()  # or it would wait for the stubs that the tests killed
 
 
 @contextlib.contextmanager

@@ -128,10 +128,17 @@ def _as_it_came(row: Row) -> Pool:
         if name in row:
             raise InvalidRequest(f"{name} and pool are given, {name} are columns of the pool").about(name)
     pool = Pool(row["pool"])
-    # Nobody has looked at its floats: on its way here it was a table of whole numbers.
-    if not (np.isfinite(pool.scores).all() and np.isfinite(pool.parts).all()):
+    if not _is_finite(pool):
         raise InvalidRequest("pool has scores or parts that are NaN or infinite").about("pool")
     return pool
+
+
+def _is_finite(pool: Pool) -> bool:
+    """Nobody has looked at its floats: on its way here it was a table of whole numbers."""
+    # All in a row and then all but the whole numbers: half the time of a column after the other.
+    finite = np.isfinite(pool.rows.view(np.float32))
+    finite[:, 0] = finite[:, 2:4] = True
+    return bool(finite.all())
 
 
 def _promos(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Promos, Sequence[str]]:

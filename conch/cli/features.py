@@ -49,7 +49,7 @@ def put(
     from conch.features.reconciling import Reconciler
 
     with opened(catalogue, redis, state) as (folder, hot):
-        Reconciler(folder, hot).put(folder.keys.full(key), _value(value))
+        Reconciler(folder, hot).put(folder.keys.full(key), value_of(key, value))
     err.print(f"{key} is written.", markup=False, soft_wrap=True)
 
 
@@ -65,8 +65,8 @@ def touch(keys: Keys, catalogue: Name = DEFAULT_CATALOGUE, redis: Redis = "", st
     err.print(f"{len(keys)} keys are told of.")
 
 
-def _value(text: str) -> Value:
-    """Raises InvalidRequest."""
+def value_of(key: str, text: str) -> Value:
+    """A promo is a hash, whatever its fields were written as. Raises InvalidRequest."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -74,6 +74,8 @@ def _value(text: str) -> Value:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return List(value)
     if isinstance(value, dict) and value:
+        if key.startswith("promo:") and all(isinstance(one, str | int | float) for one in value.values()):
+            return Hash({name: one if isinstance(one, str) else json.dumps(one) for name, one in value.items()})
         if all(isinstance(one, int | float) and not isinstance(one, bool) for one in value.values()):
             return SortedSet({member: float(score) for member, score in value.items()})
         if all(isinstance(one, str) for one in value.values()):

@@ -7,7 +7,8 @@ import numpy as np
 
 from conch.contracts.features import Unreadable
 from conch.contracts.identifiers import uuids_of
-from conch.recommendation.ranking import FLASH_SALE, OUT_OF_STOCK, Promos, marks
+from conch.recommendation.choosing import FLASH_SALE, OUT_OF_STOCK
+from conch.recommendation.ranking import Promos
 from conch.stores import promos
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import HotFeatures
@@ -80,5 +81,4 @@ class PromoBookWriter:
             bids=np.array([rows[number]["bids"] for number in numbers], np.float32),
             expiries=np.array([rows[number]["expiries"] for number in numbers], np.int64),
             flags=np.array([rows[number]["flags"] for number in numbers], np.uint32),
-            marked=marks(known),
         )

@@ -22,7 +22,7 @@ from conch.models.base import Arrays, Count, ModelContext, RaggedModel, Row, unc
 from conch.models.ranked import Ranked, answers_of
 from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.merging import U4, Pool
-from conch.recommendation.ranking import Promos, rank
+from conch.recommendation.ranking import Market, rank
 from conch.recommendation.scenarios import Scenarios
 from conch.stores.ids import Kind
 
@@ -74,13 +74,11 @@ class PromoRanker(RaggedModel):
             if not 1 <= k <= RANKED_MOST:
                 raise InvalidRequest(f"k is {k}, it must be from 1 to {RANKED_MOST}").about("k")
             pool = _pool(shop, row)
-            promos, away = _promos(shop, row, pool.masters, scenario.timeout_ms / 1000)
+            market, away = _market(shop, row, pool.masters, scenario.timeout_ms / 1000)
             degraded = sorted({*away, *shop.degraded()})
             tell_degraded(self._count, degraded, 1)
-            # A master that is not in the catalogue has no offer: one row beyond the map says so for all of them.
-            known = np.minimum(pool.masters, np.uint32(shop.snapshot.masters))
             now_ms = time.time_ns() // 1_000_000
-            items = rank(known, np.ascontiguousarray(pool.scores), shop.offers, promos, scenario.ranking, k, now_ms)
+            items = rank(pool.masters, pool.scores, market, scenario.ranking, k, now_ms)
             told = replace(told, widget=scenario.widget, variant=scenario.variant)
             return Ranked(row, shop, items, Pool(pool.rows[items.places]), told, degraded)
         except ConchError as error:
@@ -141,10 +139,10 @@ def _is_finite(pool: Pool) -> bool:
     return bool(finite.all())
 
 
-def _promos(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Promos, Sequence[str]]:
+def _market(shop: Shop, row: Row, masters: U4, within_s: float) -> tuple[Market, Sequence[str]]:
     if "strict" not in row or not bool(row["strict"].item()):
-        return shop.promos.current(), []
+        return shop.market(), []
     try:
-        return shop.promos.fresh(shop.offers_of(masters), shop.ids, within_s), []
+        return Market(shop.offers, shop.promos.fresh(shop.offers_of(masters), shop.ids, within_s)), []
     except Unavailable:
-        return shop.promos.current(), [NOT_STRICT]
+        return shop.market(), [NOT_STRICT]

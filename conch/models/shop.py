@@ -15,9 +15,10 @@ from conch.contracts.identifiers import uuids_of
 from conch.contracts.keys import ADDRESS_VARIABLE, CATALOGUES_VARIABLE, CatalogueKeys
 from conch.contracts.metrics import Metric
 from conch.contracts.provenance import NO_REASON
+from conch.features.plain import features_of
 from conch.models.base import Count
 from conch.recommendation.merging import U4
-from conch.recommendation.ranking import Offers, fixed
+from conch.recommendation.ranking import Market, Offers, fixed
 from conch.stores import generations
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.category_names import CategoryNames
@@ -69,6 +70,8 @@ class Shop:
         self._categories = CategoryNames(name, folder.relations if folder else None)
         self.changes_lost = 0
         self._told: dict[int, int] = {}
+        self._offers: Offers | None = None
+        self._market: Market | None = None
         self._folder = folder
         self._changes = changes
         self._looked = self._heard = time.monotonic()
@@ -168,6 +171,20 @@ class Shop:
             [columns.offer_pids[start:end] for start, end in zip(starts, ends, strict=True)] or [_NONE]
         )
 
+    @property
+    def offers(self) -> Offers:
+        """Made when they are first asked for: candidates need none."""
+        if self._offers is None:
+            self._offers = _offers(self.snapshot.plain)
+        return self._offers
+
+    def market(self) -> Market:
+        """As promos stand by now."""
+        promos = self.promos.current()
+        if self._market is None or self._market.promos is not promos:
+            self._market = Market(self.offers, promos)
+        return self._market
+
     def close(self) -> None:
         if self._changes is not None:
             self._changes.close()
@@ -184,7 +201,7 @@ class Shop:
         self.ids = IdIndex.open(self._folder.ids) if self._folder else IdIndex.empty()
         self.snapshot = Snapshot.open(self._folder.snapshot) if self._folder else Snapshot.empty()
         self.catalogue = TabledCatalogue(self.snapshot)
-        self.offers = _offers(self.snapshot.plain)
+        self._offers = self._market = None
 
 
 def _offers(columns: Columns) -> Offers:
@@ -195,6 +212,7 @@ def _offers(columns: Columns) -> Offers:
         sellers=fixed(columns.pid_seller),
         ratings=fixed(columns.pid_rating),
         stock=fixed(columns.pid_stock),
+        owners=fixed(columns.pid_master),
         brands=fixed(columns.master_brand),
         categories=fixed(columns.master_category),
     )
@@ -262,7 +280,7 @@ class Shops:
             shop.close()
 
     def _opened(self, folder: CatalogueFolder) -> Shop:
-        hot = RedisFeatures(self._redis) if self._redis else None
+        hot = features_of(folder, RedisFeatures(self._redis)) if self._redis else None
         changes = None
         if self._redis and self._hears is not None:
             changes = Changes(self._hears(folder.keys), partial(RedisFeatures, self._redis))

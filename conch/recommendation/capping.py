@@ -4,9 +4,7 @@ import numba
 import numpy as np
 
 from conch.contracts.provenance import DROPPED, NO_REASON
-
-IN, SOLD_OUT, WITHOUT = 0, 1, 2
-"""Of masters: with an offer, with none in stock, with none at all."""
+from conch.recommendation.choosing import IN, comes_first
 
 _SELLER, _BRAND, _CATEGORY, _BEYOND = (
     DROPPED.index(cause) for cause in ("seller_cap", "brand_cap", "category_cap", "beyond_k")
@@ -14,34 +12,24 @@ _SELLER, _BRAND, _CATEGORY, _BEYOND = (
 
 
 @numba.njit(cache=True)
-def comes_first(score, price, rating, pid, other_score, other_price, other_rating, other_pid):  # type: ignore[no-untyped-def]
-    if score != other_score:
-        return score > other_score
-    if price != other_price:
-        return price < other_price
-    if rating != other_rating:
-        return rating > other_rating
-    return pid < other_pid
-
-
-@numba.njit(cache=True)
-def _is_before(one, other, scores, prices, ratings, pids):  # type: ignore[no-untyped-def]
+def _is_before(one, other, scores, pids, prices, ratings):  # type: ignore[no-untyped-def]
     """Whether the place `one` ranks before the place `other`. Most scores differ, and then nothing else is fetched."""
     if scores[one] != scores[other]:
         return scores[one] > scores[other]
-    return comes_first(0, prices[one], ratings[one], pids[one], 0, prices[other], ratings[other], pids[other])
+    pid, rival = pids[one], pids[other]
+    return comes_first(0, prices[pid], ratings[pid], pid, 0, prices[rival], ratings[rival], rival)
 
 
 @numba.njit(cache=True)
-def _sift(heap, at, size, scores, prices, ratings, pids):  # type: ignore[no-untyped-def]
+def _sift(heap, at, size, scores, pids, prices, ratings):  # type: ignore[no-untyped-def]
     moved = heap[at]
     while True:
         child = 2 * at + 1
         if child >= size:
             break
-        if child + 1 < size and _is_before(heap[child + 1], heap[child], scores, prices, ratings, pids):
+        if child + 1 < size and _is_before(heap[child + 1], heap[child], scores, pids, prices, ratings):
             child += 1
-        if not _is_before(heap[child], moved, scores, prices, ratings, pids):
+        if not _is_before(heap[child], moved, scores, pids, prices, ratings):
             break
         heap[at] = heap[child]
         at = child
@@ -49,55 +37,78 @@ def _sift(heap, at, size, scores, prices, ratings, pids):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True)
+def _heaped(heap, among, low, high, scores, pids, prices, ratings):  # type: ignore[no-untyped-def]
+    """Fills it with those whose scores are from `low` to below `high`; how many."""
+    size = 0
+    for place in among:
+        if low <= scores[place] < high:
+            heap[size] = place
+            size += 1
+    for at in range(size // 2 - 1, -1, -1):
+        _sift(heap, at, size, scores, pids, prices, ratings)
+    return size
+
+
+@numba.njit(cache=True)
+def _few(among, scores, most):  # type: ignore[no-untyped-def]
+    """A score that some of them reach, `most` at least. Few, where they come nearly in order."""
+    least = np.inf
+    for place in among[: 4 * most]:
+        least = min(least, scores[place])
+    return least
+
+
+@numba.njit(cache=True, nogil=True)
 def within_caps(  # type: ignore[no-untyped-def]
-    masters, pids, rules, prices, ratings, sponsored, states, sellers, brands, categories,
+    masters, pids, rules, bidders, sponsored, states, prices, ratings, sellers, brands, categories,
     seller_cap, brand_cap, category_cap, slots, k,
 ):  # fmt: skip
-    """Places that are taken, in order, and which of them are sponsored slots.
+    """Places that are taken, in order, which of them are sponsored slots, and what was dropped.
 
-    A heap gives them the best first: the thousandth is never sorted where fifty are wanted.
+    A heap gives them the best first, and has those alone that can be: the thousandth is never looked at where fifty are
+    wanted, unless caps pass over the others.
     """
-    inside = np.count_nonzero(states == IN)
-    taken, in_slot = np.empty(min(k, inside), np.int64), np.zeros(min(k, inside), np.bool_)
+    inside = np.flatnonzero(states == IN)
+    taken, in_slot = np.empty(min(k, len(inside)), np.int64), np.zeros(min(k, len(inside)), np.bool_)
     used = np.zeros(len(masters), np.bool_)
-    heap = np.empty(inside, np.int64)
+    heap = np.empty(len(inside), np.int64)
     dropped = np.zeros(6, np.int32)
     of_sellers, of_brands, of_categories = _counter(k), _counter(k), _counter(k)
     count = 0
     for turn in range(2):
-        kind = 1 - turn
-        most = min(slots, len(taken)) if kind == 1 else len(taken)
-        scores = rules[:, 0].copy() if kind == 0 else sponsored
-        own_prices, own_ratings, own_pids = prices[:, kind], ratings[:, kind], pids[:, kind]
-        size = 0
-        for place in range(len(masters)):
-            if states[place] == IN and not used[place] and (kind == 0 or (slots > 0 and sponsored[place] >= 0)):
-                heap[size] = place
-                size += 1
-        for at in range(size // 2 - 1, -1, -1):
-            _sift(heap, at, size, scores, own_prices, own_ratings, own_pids)
-        while size and count < most:
+        bids = turn == 0
+        if bids and (slots == 0 or len(bidders) == 0):
+            continue
+        most = min(slots, len(taken)) if bids else len(taken)
+        scores, own = (sponsored, bidders) if bids else (rules, pids)
+        among = inside[sponsored[inside] >= 0] if bids else inside[~used[inside]]
+        left = len(among)
+        enough = _few(among, scores, most)
+        size = _heaped(heap, among, enough, np.inf, scores, own, prices, ratings)
+        while left and count < most:
+            if size == 0:
+                size = _heaped(heap, among, -np.inf, enough, scores, own, prices, ratings)
             place = heap[0]
-            size -= 1
+            size, left = size - 1, left - 1
             heap[0] = heap[size]
-            _sift(heap, 0, size, scores, own_prices, own_ratings, own_pids)
+            _sift(heap, 0, size, scores, own, prices, ratings)
             master = masters[place]
-            seller = sellers[own_pids[place]]
+            seller = sellers[own[place]]
             brand, category = brands[master], categories[master]
             if _full(of_sellers, seller, seller_cap):
-                dropped[_SELLER] += kind == 0
+                dropped[_SELLER] += not bids
             elif _full(of_brands, brand, brand_cap):
-                dropped[_BRAND] += kind == 0
+                dropped[_BRAND] += not bids
             elif _full(of_categories, category, category_cap):
-                dropped[_CATEGORY] += kind == 0
+                dropped[_CATEGORY] += not bids
             else:
                 used[place] = True
-                taken[count], in_slot[count] = place, kind == 1
+                taken[count], in_slot[count] = place, bids
                 count += 1
                 _add(of_sellers, seller)
                 _add(of_brands, brand)
                 _add(of_categories, category)
-        dropped[_BEYOND] += size if kind == 0 else 0
+        dropped[_BEYOND] += 0 if bids else left
     return taken[:count], in_slot[:count], dropped
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KERNELS = ("merging.py", "together.py", "interests.py", "shopping.py", "ranking.py", "capping.py")
+KERNELS = ("merging.py", "together.py", "interests.py", "shopping.py", "ranking.py", "choosing.py", "capping.py")
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 """Folder of the cache, in the environment of whoever imports kernels; absent: beside the sources."""
@@ -52,7 +52,7 @@ def _call() -> None:
     from conch.recommendation.catalogue import Best, NothingSold, Tables
     from conch.recommendation.interests import COLD, About, interests
     from conch.recommendation.merging import Ranked, merge
-    from conch.recommendation.ranking import Offers, Promos, fixed, rank
+    from conch.recommendation.ranking import Market, Offers, Promos, fixed, rank
     from conch.recommendation.scenarios import Mix, Ranking
     from conch.recommendation.shopping import Known, candidates
     from conch.recommendation.together import together
@@ -63,16 +63,16 @@ def _call() -> None:
     tables = Tables(one, seen, seen, 1, Best(starts, one, single))
     candidates(interests([About(COLD, Mix(), category=0)], tables, 0), Known(), NothingSold(tables), [nobody], [1])
     pool = merge([Ranked(one, single, 0, Source.SEMANTIC, 1.0)], nobody, 1)
-    offers = Offers(starts, one, single, one, single, byte, one, one)
-    promos = Promos(one, single, single, fixed(np.zeros(1, np.int64)), one, byte)
-    rank(pool.masters, pool.scores, offers, promos, Ranking(), k=1, now_ms=0)
+    offers = Offers(starts, one, single, one, single, byte, one, one, one)
+    promos = Promos(one, single, single, fixed(np.zeros(1, np.int64)), one)
+    rank(pool.masters, pool.scores, Market(offers, promos), Ranking(), k=1, now_ms=0)
 
 
 def compiled() -> int:
     """Kernels that this process has compiled, because no cache had them."""
-    from conch.recommendation import capping, interests, merging, ranking, shopping, together
+    from conch.recommendation import capping, choosing, interests, merging, ranking, shopping, together
 
-    modules = (capping, interests, merging, ranking, shopping, together)
+    modules = (capping, choosing, interests, merging, ranking, shopping, together)
     kernels = {id(kernel): kernel for module in modules for kernel in vars(module).values() if hasattr(kernel, "stats")}
     return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels.values())
 

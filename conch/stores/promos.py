@@ -19,7 +19,7 @@ from conch.contracts.features import Family, Packed, Unreadable, unpack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
 from conch.contracts.provenance import NO_REASON
-from conch.recommendation.ranking import U4, Promos, fixed, marks
+from conch.recommendation.ranking import U4, Promos, fixed
 from conch.stores import generations
 from conch.stores.breaker import Breaker
 from conch.stores.features import HotFeatures
@@ -45,7 +45,6 @@ def publish(folder: Path, promos: Promos, written_ms: int) -> int:
     def write(target: Path) -> None:
         for name, kind in _COLUMNS.items():
             np.save(target / f"{name}.npy", getattr(promos, name).astype(kind))
-        np.save(target / "marked.npy", marks(promos.pids))
         (target / _ABOUT).write_text(json.dumps({"written_ms": written_ms}), encoding="utf-8")
 
     generation = generations.current(folder) + 1
@@ -187,12 +186,12 @@ def _over(base: Promos, changes: Mapping[int, _Change]) -> Promos:
 
 
 def _promos(columns: Mapping[str, npt.NDArray[Any]]) -> Promos:
-    return Promos(**{name: fixed(column) for name, column in columns.items()}, marked=fixed(marks(columns["pids"])))
+    return Promos(**{name: fixed(column) for name, column in columns.items()})
 
 
 def _opened(folder: Path) -> tuple[Promos, int]:
     try:
-        columns = {name: fixed(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in (*_COLUMNS, "marked")}
+        columns = {name: fixed(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in _COLUMNS}
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError) as error:
         raise Internal(f"promos of {folder.name} cannot be read: {error}") from error

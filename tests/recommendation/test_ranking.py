@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conch.contracts.provenance import DROPPED, Change
+from conch.contracts.provenance import DROPPED, NO_REASON, Change
 from conch.recommendation import ranking as rules
-from conch.recommendation.ranking import FLASH_SALE, OUT_OF_STOCK, Items, Offers, Promos, marks
+from conch.recommendation.choosing import FLASH_SALE, OUT_OF_STOCK
+from conch.recommendation.ranking import Items, Market, Offers, Promos
 from conch.recommendation.scenarios import Ranking
 from conch.stores.snapshot import csr
 from tests.recommendation.ranking_oracle import Item, Master, Offer, Promo, ranked
@@ -23,7 +24,9 @@ def offers_of(masters: Sequence[Master]) -> Offers:
     size = max((offer.pid for _, offer in rows), default=-1) + 1
     prices, ratings = np.zeros(size, np.float32), np.zeros(size, np.float32)
     sellers, stock = np.zeros(size, np.uint32), np.zeros(size, np.uint8)
-    for _, offer in rows:
+    owned = np.full(size, NO_REASON, np.uint32)
+    for number, offer in rows:
+        owned[offer.pid] = number
         prices[offer.pid], ratings[offer.pid] = offer.price, offer.rating
         sellers[offer.pid], stock[offer.pid] = offer.seller, offer.stock
     count = max((master.number for master in masters), default=-1) + 1
@@ -32,7 +35,7 @@ def offers_of(masters: Sequence[Master]) -> Offers:
         brands[master.number], categories[master.number] = master.brand, master.category
     owners = np.array([number for number, _ in rows], np.uint32)
     starts, (pids,) = csr(count, owners, np.array([offer.pid for _, offer in rows], np.uint32))
-    return Offers(starts, pids, prices, sellers, ratings, stock, brands, categories)
+    return Offers(starts, pids, prices, sellers, ratings, stock, owned, brands, categories)
 
 
 def promos_of(masters: Sequence[Master]) -> Promos:
@@ -44,7 +47,6 @@ def promos_of(masters: Sequence[Master]) -> Promos:
         np.array([math.nan if promo.bid is None else promo.bid for _, promo in found], np.float32),
         np.array([promo.expiry for _, promo in found], np.int64),
         np.array([OUT_OF_STOCK * promo.out_of_stock | FLASH_SALE * promo.flash_sale for _, promo in found], np.uint32),
-        marks(pids),
     )
 
 
@@ -52,7 +54,7 @@ def rank(pairs: Sequence[tuple[Master, float]], ranking: Ranking = PLAIN, k: int
     masters = [master for master, _ in pairs]
     numbers = np.array([master.number for master in masters], np.uint32)
     scores = np.array([score for _, score in pairs], np.float32)
-    return rules.rank(numbers, scores, offers_of(masters), promos_of(masters), ranking, k, NOW)
+    return rules.rank(numbers, scores, Market(offers_of(masters), promos_of(masters)), ranking, k, NOW)
 
 
 def items(pairs: Sequence[tuple[Master, float]], found: Items) -> list[Item]:
@@ -136,10 +138,8 @@ def test_caps_pass_over_what_comes_too_often():
 
 def test_masters_without_offers_and_ids_beyond_the_catalogue_are_dropped():
     pairs = [(one(0), 1.0), (one(1, Offer(0, 1.0)), 0.5)]
-    found = rules.rank(
-        np.array([0, 1, 99], np.uint32), np.ones(3, np.float32), offers_of([one(0), pairs[1][0]]), promos_of([]),
-        PLAIN, 10, NOW,
-    )  # fmt: skip
+    market = Market(offers_of([one(0), pairs[1][0]]), promos_of([]))
+    found = rules.rank(np.array([0, 1, 99], np.uint32), np.ones(3, np.float32), market, PLAIN, 10, NOW)
     assert found.pids.tolist() == [0]
     assert found.dropped[DROPPED.index("no_offer")] == 2
     assert rank([]).pids.tolist() == []

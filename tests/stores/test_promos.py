@@ -8,7 +8,7 @@ from conch.contracts.features import Family, Packed, pack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
 from conch.features.packing import promo_columns
-from conch.recommendation.ranking import Promos, marks
+from conch.recommendation.ranking import Promos
 from conch.stores import generations, promos
 from conch.stores.ids import IdIndex, IdWriter, Kind
 from conch.stores.memory_features import MemoryFeatures
@@ -72,12 +72,10 @@ def published(folder, boosts, written_ms=NOW_MS) -> None:
         "expiries": np.zeros(len(pids), np.int64),
         "flags": np.zeros(len(pids), np.uint32),
     }
-    promos.publish(folder, Promos(pids=pids, marked=marks(pids), **columns), written_ms)
+    promos.publish(folder, Promos(pids=pids, **columns), written_ms)
 
 
 def boosts(found: Promos) -> dict[int, float]:
-    marked = np.unpackbits(found.marked, bitorder="little")
-    assert np.flatnonzero(marked).tolist() == found.pids.tolist()
     return dict(zip(found.pids.tolist(), found.boosts.tolist(), strict=True))
 
 

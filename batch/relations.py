@@ -31,6 +31,7 @@ from conch.catalogue.records import Records
 from conch.clients.inference import Inference
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.specs import EMBEDDING
+from conch.features.families import Families
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import HotFeatures
 from conch.stores.ids import IdIndex
@@ -181,7 +182,8 @@ def _relate(
 ) -> tuple[int, int]:
     """How many were written, and how many of them Redis would not take."""
     source = f"{EMBEDDING.name}:{vectors.embedding}"
-    writer = RelationsWriter(places.folder.keys, chosen.ids, places.durable, places.hot, source, places.now_ms)
+    packed = Families.read(places.folder.families).relations
+    writer = RelationsWriter(places.folder.keys, chosen.ids, places.durable, places.hot, source, places.now_ms, packed)
     hot = frozenset(chosen.hot.tolist())
     related = kept_out = 0
     for at in range(0, len(chosen.masters), WRITTEN_TOGETHER):

@@ -15,7 +15,7 @@ from batch.neighbours import Related
 from conch.contracts.features import Family, Packed, Stamp, pack
 from conch.contracts.identifiers import texts_of
 from conch.contracts.keys import SEMANTIC_TTL_S, CatalogueKeys
-from conch.features.packing import RELATIONS_PACKED
+from conch.features.families import RELATIONS_PACKED
 from conch.stores.features import HotFeatures, SortedSet, Write
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.relations import PackedRow, Relations, SemanticRelations
@@ -33,6 +33,8 @@ class RelationsWriter:
     source: str
     """As "embedding:1"."""
     now_ms: Callable[[], int]
+    packed: int = RELATIONS_PACKED
+    """Of a master."""
 
     def write(self, related: Sequence[Related], hot_masters: Collection[int]) -> int:
         """How many a newer write kept out of Redis. Raises Unavailable; what it had written stays.
@@ -60,7 +62,7 @@ class RelationsWriter:
 
     def _packed(self, related: Related, made_ms: int) -> bytes:
         near = related.near
-        columns = {"ids": near.masters[:RELATIONS_PACKED], "scores": near.similarities[:RELATIONS_PACKED]}
+        columns = {"ids": near.masters[: self.packed], "scores": near.similarities[: self.packed]}
         return pack(Packed(Family.SEMANTIC, columns, self.ids.generation, Stamp(0, made_ms, 0)))
 
 

@@ -30,6 +30,7 @@ from batch.writing import RelationsWriter
 from conch.catalogue.records import Records
 from conch.clients.triton import TritonInference
 from conch.contracts.specs import EMBEDDING
+from conch.features.families import Families
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.ids import IdIndex
@@ -143,7 +144,8 @@ def relate_part(
         closing(RedisFeatures(cluster.redis, deadline_s=DEADLINE_S)) as features,
         closing(relations_of(cluster.folder, deadline_s=DEADLINE_S)) as durable,
     ):
-        writer = RelationsWriter(cluster.folder.keys, ids, durable, features, source, _now_ms)
+        packed = Families.read(cluster.folder.families).relations
+        writer = RelationsWriter(cluster.folder.keys, ids, durable, features, source, _now_ms, packed)
         while meanings is not None and (some := list(islice(coming, WRITTEN_TOGETHER))):
             masters = np.array([master for master, _ in some], np.uint32)
             vectors = np.stack([vector for _, vector in some])

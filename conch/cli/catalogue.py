@@ -113,10 +113,13 @@ def bring_in_files(
 def opened(catalogue: str, redis: str, state: "State") -> Iterator[tuple[CatalogueFolder, HotFeatures]]:
     """The catalogue's folder and its Redis; exits 3 where neither a stack runs nor --redis is given."""
 
+    # Imported here: who has not the extra `recommendation` has the other commands.
+    from conch.features.plain import features_of
+
     with reporting_errors(), needing_a_stack():
         folder = CatalogueFolder.of(StateFolder(state or default_root()).root / CATALOGUES, catalogue)
         with closing(RedisFeatures(redis or _redis_of_stack(state), deadline_s=BULK_DEADLINE_S)) as features:
-            yield folder, features
+            yield folder, features_of(folder, features)
 
 
 def _redis_of_stack(state: "State") -> str:

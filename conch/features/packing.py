@@ -15,15 +15,13 @@ from conch.contracts.features import Columns, Family, Packed, Stamp, Unreadable,
 from conch.contracts.identifiers import uuids_of
 from conch.contracts.keys import RECENT_CATEGORIES_TTL_S, SEMANTIC_TTL_S, CatalogueKeys
 from conch.contracts.segments import Exposure
+from conch.features.families import Families
 from conch.stores.features import Hash, List, SortedSet, Value
 from conch.stores.ids import NONE, IdIndex, Kind
 from conch.stores.snapshot import U4
 
 NO_PACKED = b""
 """Of a documented key that is read as it is."""
-
-RELATIONS_PACKED = 100
-"""Of a master, the best: 20 views of 1,000 each would be 160 KB a request. All of them stay in the durable store."""
 
 SOONEST_EXPIRY = 1_000_000_000
 """Below it an expiry is no epoch in milliseconds."""
@@ -60,6 +58,7 @@ class Packer:
     ids: IdIndex
     pid_master: U4
     """Of the snapshot: views and purchases are written by pid and read by master."""
+    families: Families = field(default_factory=Families)
     unknown: int = field(default=0, init=False)
     """Members that were left out."""
 
@@ -88,6 +87,11 @@ class Packer:
         places = np.flatnonzero(found != NONE)
         self.unknown += len(found) - len(places)
         return found[places], places
+
+    def has_packed(self, key: str) -> bool:
+        """Whether a packed form stands beside it in the hot store."""
+        family, _ = self.keys.parsed(key) or ("", "")
+        return family not in self.families.plain
 
     def masters_of(self, pids: U4) -> U4:
         masters = np.full(len(pids), NONE, np.uint32)
@@ -132,7 +136,7 @@ def _scored(packer: Packer, value: Value, kind: Kind, most: int | None = None) -
 
 
 def _semantic(packer: Packer, value: Value, stamp: Stamp) -> Columns:
-    return _scored(packer, value, Kind.MASTERS, RELATIONS_PACKED)
+    return _scored(packer, value, Kind.MASTERS, packer.families.relations)
 
 
 def _masters(packer: Packer, value: Value, stamp: Stamp) -> Columns:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.features import Columns, Family, Stamp, Unreadable, stamp_of, unpack
+from conch.features.families import Families
 from conch.features.packing import TTL_S, Packer, mended
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.features import Hash, HotFeatures, Value, Write
@@ -53,9 +54,7 @@ class Reconciler:
         self._folder, self._hot, self._now_ms = folder, hot, now_ms
 
     def packer(self) -> Packer:
-        """Of the ids and the snapshot that are published now."""
-        pids = Snapshot.open(self._folder.snapshot).columns.pid_master
-        return Packer(self._folder.keys, IdIndex.open(self._folder.ids), pids)
+        return packer_of(self._folder)
 
     def put(self, key: str, value: Value) -> None:
         """Both forms. Raises InvalidRequest for what cannot be packed."""
@@ -76,6 +75,7 @@ class Reconciler:
         known = [key for key in dict.fromkeys(keys) if self._is_ours(packer, key, done)]
         writes: list[Write] = []
         gone: list[str] = []
+        told: list[str] = []
         for key, standing, value in zip(known, self._hot.read(known), self._hot.all_documented(known), strict=True):
             if value is None:
                 gone.append(key)
@@ -86,14 +86,16 @@ class Reconciler:
                 done.refused.append(error.message)
                 continue
             family = packer.family(key)
-            writes.append(Write(key, packed, None, TTL_S.get(family)))
+            if packer.has_packed(key):
+                writes.append(Write(key, packed, None, TTL_S.get(family)))
+            told.append(key)
             self._note(done, key, family, packed, value)
         self._hot.write(writes)
         gone = [key for key, done_so in zip(gone, self._hot.forsake(gone), strict=True) if done_so]
         for key in gone:
             self._note(done, key, packer.family(key), b"", None)
         done.written, done.gone = len(writes), len(gone)
-        self._tell([*(write.key for write in writes), *gone])
+        self._tell([*told, *gone])
         for reason in done.refused:
             logger.warning("not packed: %s", reason)
         if packer.unknown:
@@ -120,6 +122,12 @@ class Reconciler:
         self._hot.publish(names.features_packed, keys)
         promos = [parsed[1] for key in keys if (parsed := names.parsed(key)) and parsed[0] == "promo"]
         self._hot.publish(names.promos_changed, promos)
+
+
+def packer_of(folder: CatalogueFolder) -> Packer:
+    """Of the ids and the snapshot that are published now."""
+    pids = Snapshot.open(folder.snapshot).columns.pid_master
+    return Packer(folder.keys, IdIndex.open(folder.ids), pids, Families.read(folder.families))
 
 
 def rebuilt(standing: bytes | None, now_ms: int) -> Stamp:

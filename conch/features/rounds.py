@@ -82,6 +82,7 @@ class Rounds:
 
     def _different(self, keys: list[str]) -> list[str]:
         packer = self._current_packer()
+        keys = [key for key in keys if packer.has_packed(key)]
         values = zip(keys, self._hot.read(keys), self._hot.all_documented(keys), strict=True)
         return [key for key, blob, value in values if value is not None and differ(packer, key, blob, value)]
 

@@ -109,10 +109,11 @@ class Service:
     def _keeper(self, folder: CatalogueFolder) -> "Keeper":
         # Only where there is a catalogue: its kernels' compiler costs 80 MB.
         from conch.features.keeping import Keeper
+        from conch.features.plain import features_of
 
         return Keeper(
             folder,
-            RedisFeatures(self._redis, deadline_s=DEADLINE_S),
+            features_of(folder, RedisFeatures(self._redis, deadline_s=DEADLINE_S)),
             relations_of(folder, deadline_s=DEADLINE_S),
             partial(PublishedRollups, folder.published_rollups),
             beat=self._heartbeat,

@@ -7,6 +7,7 @@
                                catalogue.sqlite   durable relations, and what was imported
                                rollups.duckdb     sales by the pane, for who writes them
                                rollups/           generations of them, for who reads
+                               features.toml      what families of keys have, where that is not the usual
                                lease              held (flock) by its one writer
 """
 
@@ -74,6 +75,10 @@ class CatalogueFolder:
     @property
     def relations(self) -> Path:
         return self.path / "catalogue.sqlite"
+
+    @property
+    def families(self) -> Path:
+        return self.path / "features.toml"
 
     @property
     def rollups(self) -> Path:

@@ -19,6 +19,7 @@ from conch.contracts.errors import InvalidRequest, Unavailable
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import CatalogueKeys
 from conch.contracts.provenance import NO_REASON
+from conch.features.plain import features_of
 from conch.stores import generations
 from conch.stores.breaker import Breaker
 from conch.stores.catalogue_folder import CatalogueFolder
@@ -161,10 +162,11 @@ class Shelves:
 
     def _stock(self, catalogue: str, files: CatalogueFolder) -> Stock:
         durable = _durable(files)
-        reader = FeatureReader(CatalogueKeys(catalogue), self._hot, durable)
+        hot = features_of(files, self._hot) if self._hot is not None else None
+        reader = FeatureReader(CatalogueKeys(catalogue), hot, durable)
         sold = Sold(partial(_rollups, files))
         titles, names = Titles(files.relations), CategoryNames(catalogue, files.relations)
-        return Stock(self._hot, self._breaker, durable, titles, names, sold, reader, threading.Lock())
+        return Stock(hot, self._breaker, durable, titles, names, sold, reader, threading.Lock())
 
     def _empty(self, catalogue: str) -> Shelf:
         nothing = Snapshot.empty()

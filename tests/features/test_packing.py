@@ -10,7 +10,8 @@ from conch.contracts.features import LAYOUTS, Family, Stamp, unpack
 from conch.contracts.identifiers import texts_of, uuids_of
 from conch.contracts.keys import FAMILIES, CatalogueKeys
 from conch.contracts.provenance import NO_REASON
-from conch.features.packing import FAMILY_OF, FLASH_SALE, OUT_OF_STOCK, RELATIONS_PACKED, Packer, mended
+from conch.features.families import RELATIONS_PACKED
+from conch.features.packing import FAMILY_OF, FLASH_SALE, OUT_OF_STOCK, Packer, mended
 from conch.features.reconciling import rebuilt
 from conch.recommendation import ranking
 from conch.stores.features import Hash, List, SortedSet, Value

@@ -50,10 +50,10 @@ def test_without_an_event_log_nothing_is_deleted(tmp_path):
         assert client.exists(key)
 
 
-def test_an_id_that_cannot_be_a_key_is_refused(tmp_path):
-    done = forget("a{b}", "--redis", "127.0.0.1:1", "--events", "127.0.0.1:1", "--state", str(tmp_path))
+def test_what_is_nobodys_id_is_refused(tmp_path):
+    done = forget("x" * 201, "--redis", "127.0.0.1:1", "--events", "127.0.0.1:1", "--state", str(tmp_path))
     assert done.exit_code == 1
-    assert "braces" in done.output
+    assert "1 to 200" in done.output
 
 
 def test_what_is_left_to_delete_is_told_and_fails_the_command(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from conch.contracts.provenance import NO_REASON
 from conch.features.families import RELATIONS_PACKED
 from conch.features.packing import FAMILY_OF, FLASH_SALE, OUT_OF_STOCK, Packer, mended
 from conch.features.reconciling import rebuilt
-from conch.recommendation import ranking
+from conch.recommendation import choosing
 from conch.stores.features import Hash, List, SortedSet, Value
 from conch.stores.ids import IdWriter, Kind
 
@@ -103,7 +103,7 @@ def test_a_promo_is_one_row(packer, fields, columns):
 
 
 def test_the_ranker_knows_the_same_flags():
-    assert (OUT_OF_STOCK, FLASH_SALE) == (ranking.OUT_OF_STOCK, ranking.FLASH_SALE)
+    assert (OUT_OF_STOCK, FLASH_SALE) == (choosing.OUT_OF_STOCK, choosing.FLASH_SALE)
 
 
 @pytest.mark.parametrize(

@@ -197,3 +197,16 @@ def viewed(masters: list[int], generation: int) -> bytes:
     return pack(
         Packed(Family.VIEWS, columns, generation, Stamp(window_end_ms=time.time_ns() // 1_000_000 + generation))
     )
+
+
+def test_views_that_are_not_packed_count_as_soon_as_they_are_written(own, oracle):
+    views, seen = own.catalogue.keys.views("just-came"), oracle.name(Kind.PIDS, 3)
+    own.catalogue.families.write_text('["user:views"]\npacked = false\n')
+    with closing(Candidates(Shops.of_environment(own.environment), SCENARIOS)) as model:
+        (before,) = model.predict([test_candidates.row(Wish(user="just-came"))])
+        with own.redis.client() as redis:
+            redis.rpush(views, seen)
+        (after,) = model.predict([test_candidates.row(Wish(user="just-came"))])
+    own.catalogue.families.unlink()
+    assert (before["fallback"].item(), after["fallback"].item()) == ("best_sellers", "")
+    assert after["degraded"].tolist() == []

@@ -18,6 +18,7 @@ from conch.contracts.provenance import FALLBACKS, SOURCES
 from conch.stores.features import Write
 from conch.stores.ids import Kind
 from gateway.recommending.items import RankedList
+from gateway.recommending.keeping import Keeping
 from gateway.recommending.shelf import Shelf, Shelves
 
 NOT_KEPT = "redis: the next pages are not kept"
@@ -49,14 +50,15 @@ class Reader:
 class ServedLists:
     def __init__(self, shelves: Shelves, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._shelves = shelves
+        self._keeping = Keeping(shelves)
         self._now_ms = now_ms
 
     async def keep(
         self, shelf: Shelf, recommendation_id: str, reader: Reader, ranked: RankedList, fallback: str
     ) -> bool:
         """False where there is nothing to keep it in: then there are no next pages."""
-        hot = shelf.stock.hot
-        if hot is None:
+        stock = shelf.stock
+        if stock.hot is None:
             return False
         stamp = Stamp(window_end_ms=self._now_ms())
         blob = pack(Packed(Family.SERVED, _packed(ranked, fallback), shelf.ids.generation, stamp))
@@ -64,7 +66,7 @@ class ServedLists:
         # What is packed alone is kept as long as it would outlive what it stands beside.
         write = Write(key, blob, ttl_s=SERVED_TTL_S // (PACKED_TTL - 1))
         try:
-            await self._shelves.aside(lambda: shelf.stock.breaker.run(lambda: hot.write([write])))
+            await self._keeping.keep(stock.hot, stock.breaker, write)
         except Unavailable:
             return False
         return True

@@ -194,6 +194,13 @@ def test_a_packed_key_outlives_the_documented_one_with_jitter(address, server):
         assert 1_000 * PACKED_TTL - 10 <= min(kept) <= max(kept) <= 1_000 * PACKED_TTL * (1 + JITTER)
 
 
+def test_what_is_packed_alone_is_kept_for_as_long_as_it_would_outlive_a_documented_key(address, server):
+    with closing(RedisFeatures(address)) as features, server.client() as redis:
+        features.write([Write("k", blob(1), ttl_s=1_000)])
+        longest_s = 1_000 * (PACKED_TTL * (1 + JITTER) - 1)
+        assert 1_000 * (PACKED_TTL - 1) - 10 <= redis.ttl(packed("k")) <= longest_s
+
+
 def test_a_documented_key_that_ended_by_itself_was_not_deleted_though_its_packed_form_was_renewed(address, server):
     with closing(RedisFeatures(address)) as features, server.client() as redis:
         features.write([Write("ours", blob(1), List(["x"]), ttl_s=100)])

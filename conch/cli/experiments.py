@@ -1,17 +1,20 @@
-"""`conch experiments report`: what each variant has done so far."""
+"""`conch experiments`: what each variant has done so far, and who was exposed to it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from conch.cli.catalogue import AsJson, Name, Redis, opened
 from conch.cli.connection import State, needing_a_stack
 from conch.cli.console import err, out, print_json, reporting_errors
 from conch.cli.users import Events
 from conch.contracts.errors import InvalidRequest
+from conch.contracts.keys import DEFAULT_CATALOGUE
 
 if TYPE_CHECKING:
     from conch.contracts.events import AnyEvent
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 READ_S = 60.0
 """For all of the log."""
+
+AT_ONCE = 1_000
+"""Users whose exposures are written together."""
 
 experiments_app = typer.Typer(help="Experiments on recommendations.", no_args_is_help=True)
 
@@ -64,6 +70,43 @@ def report(
         err.print("no impression was tracked: nobody has been exposed to a variant yet")
     else:
         out.print(_table(variants))
+
+
+@experiments_app.command("restore")
+def restore(
+    since: Annotated[datetime, typer.Option("--since", help="When the experiment began, in UTC.", show_default=False)],
+    catalogue: Name = DEFAULT_CATALOGUE,
+    scenarios: Annotated[
+        Path | None,
+        typer.Option(
+            "--scenarios", metavar="FILE", envvar="CONCH_GATEWAY_SCENARIOS", help="The gateway's. Default: ours."
+        ),
+    ] = None,
+    redis: Redis = "",
+    events: Events = "",
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell Redis of first exposures as the event log has them: after it was emptied, or away while users were exposed.
+
+    May be done at any time, and again: the earliest exposure stands.
+    """
+    from conch.recommendation.outcomes import first_exposures
+    from conch.recommendation.scenarios import DEFAULT_FILE, Scenarios
+    from conch.stores.exposures import Exposures
+
+    since_ms = round(since.replace(tzinfo=UTC).timestamp() * 1000)
+    with opened(catalogue, redis, state) as (folder, hot):
+        experiment = Scenarios.read(scenarios or DEFAULT_FILE).experiment
+        if not experiment.segments:
+            raise InvalidRequest(f"experiment {experiment.name!r} has no segments: no exposure is kept for it")
+        found = list(first_exposures(_of_log(events, state), experiment.name, catalogue, since_ms).items())
+        store = Exposures(folder.keys, hot)
+        written = sum(store.tell(dict(found[at : at + AT_ONCE])) for at in range(0, len(found), AT_ONCE))
+    if as_json:
+        print_json({"experiment": experiment.name, "exposed": len(found), "written": written})
+    else:
+        err.print(f"{len(found):,} users were exposed to {experiment.name}; of {written:,} Redis did not know")
 
 
 def _of_file(file: Path) -> Iterator["AnyEvent"]:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conch.contracts.events import AnyEvent, Cancel, Click, Impression, Order, Return
-from conch.contracts.segments import NEW, RETURNING, SEGMENTS, UNKNOWN
+from conch.contracts.segments import NEW, RETURNING, SEGMENTS, UNKNOWN, Exposure, first
 
 ALPHA = 0.05
 EFFECT = 0.1
@@ -124,6 +124,22 @@ def report_by_segment(
     ]
 
 
+def first_exposures(
+    events: Iterable[AnyEvent], experiment: str, catalogue: str, since_ms: int
+) -> Mapping[str, Exposure]:
+    """By user, of those that tell the segment; an experiment that was before `since_ms` had others."""
+    found: dict[str, Exposure] = {}
+    for event in events:
+        told = _is_exposure(event) and event.segment and event.user and event.catalogue == catalogue
+        if told and event.time_ms >= since_ms:
+            found[event.user] = first(found.get(event.user), Exposure(event.segment, experiment, event.time_ms))
+    return found
+
+
+def _is_exposure(event: AnyEvent) -> bool:
+    return isinstance(event, Impression) and bool(event.variant) and event.segment != UNKNOWN
+
+
 def _report(exposed: Sequence[_User], segment: str, control: str, effect: float, alpha: float) -> list[VariantReport]:
     by_variant: dict[str, list[_User]] = {}
     for user in exposed:
@@ -155,7 +171,7 @@ def _users(events: Iterable[AnyEvent]) -> Iterable[_User]:
         key = f"{event.catalogue}:{event.user}"
         began = began_ms.setdefault(key, event.time_ms)
         if key not in users:
-            if not isinstance(event, Impression) or not event.variant or event.segment == UNKNOWN:
+            if not _is_exposure(event):
                 continue
             found = RETURNING if event.time_ms - began >= RETURNING_MS else NEW
             users[key] = _User(event.variant, event.segment or found)

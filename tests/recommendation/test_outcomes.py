@@ -11,6 +11,7 @@ import pytest
 
 from conch.contracts.events import AnyEvent, Click, Impression, event_of
 from conch.contracts.experiments import HOLDOUT
+from conch.contracts.segments import Exposure
 from conch.recommendation import outcomes
 from conch.recommendation.outcomes import LEAST_USERS, report, report_by_segment
 
@@ -198,6 +199,21 @@ def test_who_was_served_while_segments_were_not_known_is_not_exposed_by_that() -
     ]
     (treatment,) = report(events, "control")
     assert (treatment.variant, treatment.users, treatment.metrics["ctr"].value) == ("treatment", 1, 1.0)
+
+
+def test_first_exposures_are_those_that_tell_a_segment_since_the_experiment_began() -> None:
+    events = [
+        event("impression", "ana", 9, variant="control", segment="returning"),
+        event("impression", "ana", 7, variant="treatment", segment="new"),
+        event("impression", "ana", 5, variant="control", segment="vip"),
+        event("impression", "bo", 7, variant="control", segment="unknown"),
+        event("impression", "cy", 7, variant="control"),
+        event("impression", "di", 7, segment="new"),
+        event("click", "ed", 7, variant="control", segment="new"),
+        event("impression", "fay", 7, variant="control", segment="new", catalogue="other"),
+        event("impression", "", 7, variant="control", segment="new"),
+    ]
+    assert outcomes.first_exposures(events, "spring", "default", 6) == {"ana": Exposure("new", "spring", 7)}
 
 
 @pytest.mark.parametrize("users", [2, 2 * LEAST_USERS - 2])

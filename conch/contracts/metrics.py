@@ -86,6 +86,12 @@ MODEL_CHANGES_LOST = Metric(
     "Times that a model may have missed changes of what it remembers, and forgot all of it or waits for a generation.",
     ("model", "version"),
 )
+MODEL_SNAPSHOT_WRITTEN = Metric(
+    "conch_model_snapshot_written_seconds",
+    Kind.GAUGE,
+    "When the host's snapshot was written that a model goes by, in seconds since 1970.",
+    ("model", "version", "tenant"),
+)
 
 # Exported by the gateway.
 REQUESTS = Metric(
@@ -241,6 +247,7 @@ ALL = (
     MODEL_UNKNOWN_IDS,
     MODEL_DEGRADED,
     MODEL_CHANGES_LOST,
+    MODEL_SNAPSHOT_WRITTEN,
     REQUESTS,
     REQUEST_SECONDS,
     STAGE_SECONDS,

@@ -51,7 +51,7 @@ class Row:
 
 
 class Count(Protocol):
-    """Adds to a counter of a model; `labels` are those that it has beside model and version."""
+    """Adds to a counter of a model, or sets a gauge; `labels` are those that it has beside model and version."""
 
     def __call__(self, metric: Metric, amount: float, **labels: str) -> None: ...
 

@@ -70,6 +70,7 @@ class Shop:
         self._categories = CategoryNames(name, folder.relations if folder else None)
         self.changes_lost = 0
         self._told: dict[int, int] = {}
+        self._told_snapshot: Snapshot | None = None
         self._offers: Offers | None = None
         self._market: Market | None = None
         self._folder = folder
@@ -136,6 +137,9 @@ class Shop:
             if grown := total - self._told.get(place, 0):
                 count(metric, grown, **labels)
                 self._told[place] = total
+        if self._told_snapshot is not self.snapshot:
+            self._told_snapshot = self.snapshot
+            count(metrics.MODEL_SNAPSHOT_WRITTEN, self.snapshot.about.written_ms / 1000, tenant=self.name)
 
     def degraded(self) -> set[str]:
         if self.snapshot.generation == 0:

@@ -160,7 +160,7 @@ class TritonModel:
 
 
 class _ServerMetrics:
-    """Counters on Triton's own /metrics, made when they are first stepped."""
+    """Counters and gauges on Triton's own /metrics, made when they are first told."""
 
     # Triton refuses a family that one process registers twice, and keeps it while an instance holds it.
     _families: ClassVar[dict[str, Any]] = {}
@@ -171,13 +171,19 @@ class _ServerMetrics:
     def increment(self, series: Series, value: float) -> None:
         if series not in self._metrics:
             self._metrics[series] = self._family(series).Metric(labels=dict(series.labels))
-        self._metrics[series].increment(value)
+        if series.is_gauge:
+            self._metrics[series].set(value)
+        else:
+            self._metrics[series].increment(value)
 
     @classmethod
     def _family(cls, series: Series) -> Any:
         if series.family not in cls._families:
-            cls._families[series.family] = pb_utils.MetricFamily(
-                name=series.family, description=series.help, kind=pb_utils.MetricFamily.COUNTER
+            family = pb_utils.MetricFamily
+            cls._families[series.family] = family(
+                name=series.family,
+                description=series.help,
+                kind=family.GAUGE if series.is_gauge else family.COUNTER,
             )
         return cls._families[series.family]
 

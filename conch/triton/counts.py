@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from conch.contracts import metrics
 from conch.contracts.labels import TenantLabels
-from conch.contracts.metrics import BUCKETS_S, Metric
+from conch.contracts.metrics import BUCKETS_S, Kind, Metric
 
 BOUNDS = (*map(str, BUCKETS_S), "+Inf")
 """Of the buckets, as `le` says them."""
@@ -22,11 +22,12 @@ BOUNDS = (*map(str, BUCKETS_S), "+Inf")
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One counter of Triton's page."""
+    """One counter, or gauge, of Triton's page."""
 
     family: str
     help: str
     labels: tuple[tuple[str, str], ...]
+    is_gauge: bool = False
 
 
 class Counts:
@@ -72,8 +73,9 @@ class Counts:
 
     def add(self, metric: Metric, amount: float, **labels: str) -> None:
         """What a model counts itself: base.Count."""
+        series = self._series(metric, **labels)
         with self._lock:
-            self._own[self._series(metric, **labels)] += amount
+            self._own[series] = amount if series.is_gauge else self._own[series] + amount
         self.changed.set()
 
     def take(self) -> Mapping[Series, float]:
@@ -114,4 +116,5 @@ class Counts:
         return counted
 
     def _series(self, metric: Metric, part: str = "", **labels: str) -> Series:
-        return Series(metric.name + part, metric.help, tuple({**self._labels, **labels}.items()))
+        told = tuple({**self._labels, **labels}.items())
+        return Series(metric.name + part, metric.help, told, metric.kind is Kind.GAUGE)

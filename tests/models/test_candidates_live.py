@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -172,3 +173,6 @@ async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, o
         page = (await http.get(f"http://{served.metrics}/metrics")).text
     assert 'conch_model_features_total{model="candidates",outcome="hit"' in page
     assert 'conch_model_degraded_total{model="candidates",store="redis"' in page
+    assert re.search(
+        r'conch_model_snapshot_written_seconds\{model="candidates",tenant="default",version="1"\} 1[.0-9e+]+', page
+    )

@@ -26,6 +26,20 @@ def test_what_a_model_did_is_taken_once():
     assert counts.take() == {}
 
 
+def test_a_gauge_is_as_it_was_said_last():
+    counts = Counts("candidates", "1")
+    counts.add(metrics.MODEL_SNAPSHOT_WRITTEN, 100.0, tenant="acme")
+    counts.add(metrics.MODEL_SNAPSHOT_WRITTEN, 160.5, tenant="acme")
+    counts.add(metrics.MODEL_STALE_RELATIONS, 2)
+    counts.add(metrics.MODEL_STALE_RELATIONS, 3)
+    taken = counts.take()
+    assert {(series.family, series.is_gauge): value for series, value in taken.items()} == {
+        (metrics.MODEL_SNAPSHOT_WRITTEN.name, True): 160.5,
+        (metrics.MODEL_STALE_RELATIONS.name, False): 5,
+    }
+    assert counts.take() == {}
+
+
 def test_seconds_are_a_histogram_a_tenant():
     counts = Counts("intent", "1")
     counts.answered(["acme", "beta"], 0.002)  # a bound is in its own bucket

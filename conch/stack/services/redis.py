@@ -33,6 +33,8 @@ class Redis(Service):
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
+            # Who writes is told that it is full; what was written stays.
+            "maxmemory-policy": "noeviction",
         }
         return Launch([str(binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))])
 

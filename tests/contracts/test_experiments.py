@@ -50,6 +50,11 @@ def test_nobody_and_those_outside_the_segments_see_control():
     assert experiment.variant("user-1", "new") == "treatment"
 
 
+def test_segments_are_told_where_there_are_any():
+    assert Experiment().segments_told == ("",)
+    assert Experiment(segments=frozenset({"vip", NEW})).segments_told == ("", NEW, RETURNING, "unknown", "vip")
+
+
 def test_a_list_of_which_nobody_told_the_segment_was_made_for_what_its_variant_leaves():
     experiment = Experiment(arms=(Arm("control", 0.0), Arm("treatment", 1.0)), segments=frozenset({NEW}))
     assert experiment.segment_shown("ana", "treatment", NEW) == NEW

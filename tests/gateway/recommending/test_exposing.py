@@ -15,7 +15,7 @@ from conch.contracts.keys import CatalogueKeys
 from conch.contracts.segments import NEW, RETURNING, UNKNOWN, Exposure
 from conch.features.reconciling import Reconciler
 from conch.stores.exposures import Exposures
-from conch.stores.features import List
+from conch.stores.features import Hash, List
 from conch.stores.ids import Kind
 from conch.stores.redis_features import RedisFeatures
 from gateway.recommending.exposing import Exposing
@@ -47,6 +47,10 @@ class Following:
         """As the jobs that read the log write them."""
         pids = List([self._shopping.uuid(Kind.PIDS, 1)])
         Reconciler(self._shopping.stack.catalogue, self._hot).put(KEYS.views(user), pids)
+
+    def writes(self, user: str, exposure: Exposure) -> None:
+        """As another program does it, and says so."""
+        Reconciler(self._shopping.stack.catalogue, self._hot).put(KEYS.segment(user), Hash(exposure.fields))
 
     def fixed(self, user: str) -> Exposure | None:
         return Exposures(KEYS, self._hot).of([user]).get(user)
@@ -126,6 +130,16 @@ async def test_events_that_the_log_does_not_have_fix_nothing(following) -> None:
     with pytest.raises(Unavailable, match="the broker is away"):
         await shop.seen("exposed-ana", variant="treatment", segment=NEW)
     assert shop.fixed("exposed-ana") is None
+
+
+async def test_a_segment_that_another_program_wrote_stands(following) -> None:
+    shop = following()
+    vip = Exposure("vip", "spring", NOW_MS)
+    shop.writes("exposed-ana", vip)
+    await shop.seen("exposed-ana", variant="treatment", segment=NEW, time_ms=NOW_MS - 5)
+    await shop.seen("exposed-ana", variant="control")
+    assert shop.fixed("exposed-ana") == vip
+    assert shop.segments == [NEW, "vip"]
 
 
 @pytest.mark.parametrize("redis", ["127.0.0.1:1", ""], ids=["away", "none"])

@@ -147,6 +147,15 @@ def test_a_category_in_which_nothing_has_sold_has_its_best_rated(snapshot, hot, 
             assert (np.diff(ratings) <= 0).all()
 
 
+def test_popularity_is_zipfs_and_views_follow_it():
+    made = make(Order(1_000, seed=1, users=400).checked(), NOW)
+    popularity = np.sort(made.goods.popularity)[::-1]
+    slope = np.polyfit(np.log(np.arange(1, 1_001)), np.log(popularity), 1)[0]
+    assert slope == pytest.approx(-1.0, abs=0.15)
+    views = np.bincount(made.views.master, minlength=1_000)
+    assert views[np.argsort(-made.goods.popularity)[:100]].sum() > 0.4 * views.sum()
+
+
 def test_sessions_lead_to_neighbours_more_than_anywhere_else():
     made = make(Order(1_000, seed=1, users=400).checked(), NOW)
     pairs: dict[tuple[int, int], int] = {}

@@ -14,10 +14,10 @@ from conch.contracts.identifiers import texts_of, uuid_of, uuids_of
 from conch.contracts.provenance import NO_REASON
 from conch.features.wares import lineages
 from conch.stores.catalogue_folder import CatalogueFolder, Leased
-from conch.stores.published_rollups import PublishedRollups
 from conch.stores.features import Hash, List, SortedSet
 from conch.stores.ids import IdIndex, Kind
 from conch.stores.memory_features import MemoryFeatures
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.rollups import ALL
 from conch.stores.snapshot import Snapshot
 from conch.stores.sqlite_relations import SqliteRelations

@@ -19,6 +19,8 @@ LONGEST_KEY = 200
 _ROOT = UUID("6f6b2d9c-0f0e-5b57-9d0a-63f1f6d2c9aa")
 _BLANKS = re.compile(r"\s+")
 _HEX = frozenset("0123456789abcdefABCDEF")
+_GROUPS = (slice(0, 8), slice(8, 12), slice(12, 16), slice(16, 20), slice(20, 32))
+"""Of a UUID's digits; between two stands a hyphen."""
 
 Uuids = npt.NDArray[np.uint8]
 """(n, 16), big-endian as RFC 9562 writes them."""
@@ -36,9 +38,12 @@ def uuids_of(catalogue: str, keys: Sequence[str]) -> Uuids:
 
 def texts_of(uuids: Uuids) -> list[str]:
     """Of (n, 16) bytes, with hyphens and lower case."""
-    digits = np.ascontiguousarray(uuids).tobytes().hex()
-    words = [digits[at : at + 32] for at in range(0, len(digits), 32)]
-    return [f"{word[:8]}-{word[8:12]}-{word[12:16]}-{word[16:20]}-{word[20:]}" for word in words]
+    digits = np.frombuffer(np.ascontiguousarray(uuids).tobytes().hex().encode(), np.uint8).reshape(-1, 32)
+    written = np.full((len(digits), 36), ord("-"), np.uint8)
+    for hyphens, group in enumerate(_GROUPS):
+        written[:, group.start + hyphens : group.stop + hyphens] = digits[:, group]
+    letters = written.tobytes().decode()
+    return [letters[at : at + 36] for at in range(0, len(letters), 36)]
 
 
 def category_key(text: str) -> str:

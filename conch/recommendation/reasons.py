@@ -9,11 +9,6 @@ import numpy.typing as npt
 
 from conch.contracts.provenance import NO_REASON, SOURCES, Change, Source
 
-_OF_MASTERS = [SOURCES.index("semantic"), SOURCES.index("co_view")]
-"""Sources whose lists come from a viewed master; those of the others come from a category, or from nothing."""
-
-_OF_CATEGORIES = SOURCES.index("category")
-
 U4 = npt.NDArray[np.uint32]
 F4 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -37,11 +32,13 @@ def parts_of(values: Sequence[float]) -> Mapping[str, float]:
 def gave_most(reasons: U4, parts: F4, stand_in: Callable[[Places], Bools]) -> tuple[Places, Places]:
     """Of rows of `reasons` and `parts`, those whose number is a master's, and those whose number is a category's.
 
-    `stand_in` tells of rows whether the item stands in the category of that number, or below it: best sellers of a
-    category do, so a category that gave something is one of the item's.
+    Relations and what is seen together come from a viewed master, best sellers of a category from that. `stand_in`
+    tells of rows whether the item stands in the category of that number, or below it: a category that gave something
+    is one of the item's.
     """
-    given = (parts > 0) & (reasons != NO_REASON)[:, np.newaxis]
-    masters, categories = given[:, _OF_MASTERS].any(axis=1), given[:, _OF_CATEGORIES]
+    semantic, category, co_view, _ = (parts > 0).T
+    known = reasons != NO_REASON
+    masters, categories = (semantic | co_view) & known, category & known
     both = np.flatnonzero(masters & categories)
     if len(both):
         categories[both] = stand_in(both)

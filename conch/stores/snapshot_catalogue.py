@@ -32,23 +32,26 @@ class SnapshotCatalogue:
 
     def stand_in(self, masters: U4, categories: U4) -> Bools:
         """Whether each master's category is that of its row, or below it."""
-        beyond = self.snapshot.categories
         at = np.full(len(masters), NO_REASON, np.uint32)
         known = masters < self.snapshot.masters
         at[known] = self._columns.master_category[masters[known]]
-        found = at == categories
-        for _ in range(beyond):
-            if (at >= beyond).all():
-                break
-            at = self._above[np.minimum(at, beyond)]
+        found: Bools = at == categories
+        above, levels = self._above
+        for _ in range(levels):
+            at = above.take(at, mode="clip")
             found |= at == categories
         found &= categories != NO_REASON
         return found
 
     @cached_property
-    def _above(self) -> U4:
-        """Of each category the one above it; of what is beyond them none."""
-        return np.append(self._columns.category_parent, np.uint32(NO_REASON))
+    def _above(self) -> tuple[U4, int]:
+        """Of each category the one above it, of what is beyond them none; and how often one may go up."""
+        above = np.append(self._columns.category_parent, np.uint32(NO_REASON))
+        at, levels = above, 0
+        while (at < self.snapshot.categories).any() and levels < self.snapshot.categories:
+            at = above.take(at, mode="clip")
+            levels += 1
+        return above, levels + 1
 
     def best_sellers(self, category: int) -> tuple[U4, F4]:
         if category not in self._best:

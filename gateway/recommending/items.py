@@ -1,18 +1,18 @@
 """A ranked list as the ranker answers with it, and items made of those that go out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self, cast
 
 import numpy as np
 
 from conch.clients.inference import Arrays
 from conch.contracts.errors import Internal, InvalidRequest
 from conch.contracts.identifiers import texts_of
-from conch.contracts.items import RECORD, Items, items_in
+from conch.contracts.items import Items, items_in
 from conch.contracts.recommendation import Item, Provenance
 from conch.contracts.summary import Summary
-from conch.recommendation.reasons import change_names, gave_most, parts_of, source_names
+from conch.recommendation.reasons import Places, change_names, gave_most, parts_of, source_names
 from conch.stores.ids import Kind
 from gateway.recommending.shelf import Shelf
 
@@ -40,8 +40,8 @@ class RankedList:
         """From `start` to before `end`."""
         rows = self.rows[start:end]
         pids, masters = texts_of(rows["pid_uuid"]), texts_of(rows["master_uuid"])
-        told = zip(pids, masters, *_because(shelf, rows), RECORD.iter_unpack(rows.tobytes()), strict=True)
-        return tuple(_item(*one) for one in told)
+        scores, prices = rows["score"].tolist(), rows["price"].tolist()
+        return tuple(map(Item, pids, masters, scores, prices, _provenances(shelf, rows)))
 
     def provenance(self, shelf: Shelf, row: int) -> Provenance:
         (item,) = self.items(shelf, row, row + 1)
@@ -61,20 +61,16 @@ def summary_of(answer: Arrays) -> Summary:
         raise Internal(f"a model's answer cannot be read: {error.message}") from error
 
 
-def _item(pid: str, master: str, because_master: str, because_category: str, record: tuple[Any, ...]) -> Item:
-    _, _, _, score, price, changes, boost, flash_bonus, bid, _, base, sources, _, *gave = record
-    provenance = Provenance(
-        source_names(sources),
-        base,
-        parts_of(gave),
-        because_master,
-        because_category,
-        change_names(changes),
-        boost,
-        flash_bonus,
-        bid,
+def _provenances(shelf: Shelf, rows: Items) -> Iterator[Provenance]:
+    return map(
+        Provenance,
+        map(source_names, rows["sources"].tolist()),
+        rows["base"].tolist(),
+        map(parts_of, rows["parts"].tolist()),
+        *_because(shelf, rows),
+        map(change_names, rows["changes"].tolist()),
+        *rows["adjustments"].T.tolist(),
     )
-    return Item(pid, master, score, price, provenance)
 
 
 def _because(shelf: Shelf, rows: Items) -> tuple[Sequence[str], Sequence[str]]:
@@ -83,8 +79,14 @@ def _because(shelf: Shelf, rows: Items) -> tuple[Sequence[str], Sequence[str]]:
     masters, categories = gave_most(
         reasons, rows["parts"], lambda both: shelf.catalogue.stand_in(owners[both], reasons[both])
     )
-    by_master = dict(zip(masters.tolist(), shelf.texts(Kind.MASTERS, reasons[masters]), strict=True))
     names = [shelf.ids.text(Kind.CATEGORIES, category) for category in reasons[categories].tolist()]
-    by_category = dict(zip(categories.tolist(), names, strict=True))
-    every = range(len(rows))
-    return [by_master.get(row, "") for row in every], [by_category.get(row, "") for row in every]
+    return _column(len(rows), masters, shelf.texts(Kind.MASTERS, reasons[masters])), _column(
+        len(rows), categories, names
+    )
+
+
+def _column(rows: int, places: Places, texts: Sequence[str]) -> Sequence[str]:
+    """Empty elsewhere."""
+    column = np.full(rows, "", dtype=object)
+    column[places] = texts
+    return cast(list[str], column.tolist())

@@ -104,7 +104,10 @@ def test_a_newer_stamp_stays_and_an_equal_one_is_overwritten(features):
     assert (features.documented("k"), features.read(["k"])) == (List(["again"]), [blob(3, stamp=new)])
 
 
-@pytest.mark.parametrize(("older", "newer"), [(Stamp(1, 9, 9), Stamp(2, 0, 0)), (Stamp(1, 1, 0), Stamp(1, 1, 1))])
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [(Stamp(1, 9, 9), Stamp(2, 0, 0)), (Stamp(1, 1, 0), Stamp(1, 1, 1)), (Stamp(0, -(2**41) - 1), Stamp(0, -(2**41)))],
+)
 def test_stamps_are_compared_by_epoch_then_window_then_revision(features, older, newer):
     features.write([Write("k", blob(1, stamp=newer))])
     assert features.write([Write("k", blob(2, stamp=older))]) == [False]

@@ -18,8 +18,6 @@ What an item has stands in one tensor, because a tensor costs what it costs howe
       76  parts        4 f32     provenance.SOURCES: of the base, by source; they add up to it
 """
 
-from struct import Struct
-
 import numpy as np
 import numpy.typing as npt
 
@@ -49,9 +47,6 @@ ITEM = np.dtype(
 )
 
 ITEM_BYTES = ITEM.itemsize
-
-RECORD = Struct("<16s16sIffI3fIfII4f")
-"""The same for one item at a time: of a page of them it is faster than columns are."""
 
 
 def items_in(rows: Bytes) -> Items:

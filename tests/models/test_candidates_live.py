@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 from collections.abc import Iterator
 
 import httpx
@@ -153,6 +154,25 @@ async def test_redis_flushed_under_load_costs_no_request_is_told_of_and_filled_a
     assert set(again) == {()}
 
 
+def told(served: Server) -> tuple[str, ...]:
+    with grpcclient.InferenceServerClient(served.grpc) as client:
+        return summary_of(client.infer("recommend", tensors(user=text("user-1")))).degraded
+
+
+async def test_redis_frozen_under_load_costs_no_request_and_answers_when_it_goes_on(served, own):
+    async with InferenceServerClient(served.grpc) as client:
+        under_load = [asyncio.create_task(answered(client, user)) for user in range(40)]
+        await asyncio.wait(under_load, return_when=asyncio.FIRST_COMPLETED)
+        own.redis.process.send_signal(signal.SIGSTOP)
+        try:
+            lame = await asyncio.gather(*(answered(client, user) for user in range(100)))
+        finally:
+            own.redis.process.send_signal(signal.SIGCONT)
+        await asyncio.gather(*under_load)
+    assert all(any(word.startswith("redis: ") for word in words) for words in lame)
+    assert await asyncio.to_thread(becomes, lambda: told(served), ()) == ()
+
+
 async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, own, tmp_path):
     async with InferenceServerClient(served.grpc) as client:
         whole = await asyncio.gather(*(answered(client, user) for user in range(40)))
@@ -162,13 +182,9 @@ async def test_redis_killed_under_load_costs_no_request_and_comes_back(served, o
         assert set(whole) == {()}
         assert all(any(word.startswith("redis: ") for word in words) for words in lame)
 
-    def told() -> tuple[str, ...]:
-        with grpcclient.InferenceServerClient(served.grpc) as client:
-            return summary_of(client.infer("recommend", tensors(user=text("user-1")))).degraded
-
     with running_redis(tmp_path, port=own.redis.port):
         await asyncio.to_thread(filled_again, own)
-        assert await asyncio.to_thread(becomes, told, ()) == ()
+        assert await asyncio.to_thread(becomes, lambda: told(served), ()) == ()
     async with httpx.AsyncClient() as http:
         page = (await http.get(f"http://{served.metrics}/metrics")).text
     assert 'conch_model_features_total{model="candidates",outcome="hit"' in page

@@ -22,9 +22,9 @@ from conch.stores.cql import run_once
 from conch.stores.cql_relations import UNKNOWN_TIME, CqlRelations, timestamp_of
 from conch.stores.cql_servers import CqlServers
 from conch.stores.cql_tables import create_tables
-from conch.stores.published_rollups import PublishedRollups
 from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.memory_features import MemoryFeatures
+from conch.stores.published_rollups import PublishedRollups
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
 from tests.services.cassandra.node import Node
 from tests.stores.relations_suite import MADE, NEW, RelationsSuite, blob, semantic

@@ -16,7 +16,11 @@ from conch.catalogue.made import Order
 from conch.contracts.errors import Unavailable
 from conch.contracts.features import Family, Stamp, unpack
 from conch.contracts.keys import CQL_VARIABLE
+from conch.contracts.provenance import Source
 from conch.features.rebuilding import Rebuilding
+from conch.models.candidates import Candidates
+from conch.models.shop import Shops
+from conch.recommendation.scenarios import Scenarios
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.cql import run_once
 from conch.stores.cql_relations import UNKNOWN_TIME, CqlRelations, timestamp_of
@@ -25,8 +29,14 @@ from conch.stores.cql_tables import create_tables
 from conch.stores.durable import new_relations_of, relations_of
 from conch.stores.memory_features import MemoryFeatures
 from conch.stores.published_rollups import PublishedRollups
+from conch.stores.reading import FROM_DURABLE, FROM_SNAPSHOT
+from conch.stores.redis_features import RedisFeatures
 from conch.stores.relations import Offers, PackedRow, Relations, SemanticRelations
+from tests.models.test_candidates import row
+from tests.recommendation.whole_oracle import Wish
+from tests.redis_server import running_redis
 from tests.services.cassandra.node import Node
+from tests.settling import becomes
 from tests.stores.relations_suite import MADE, NEW, RelationsSuite, blob, semantic
 
 pytestmark = pytest.mark.timeout(900)  # the first of them fetches Cassandra
@@ -182,6 +192,27 @@ def test_a_node_that_is_silent_is_not_waited_for(cassandra: Node, servers: CqlSe
                 with pytest.raises(Unavailable):
                     relations.read(["k"])
         assert recovered(relations) == [blob(1)]
+
+
+def test_candidates_come_while_redis_is_away_and_the_node_falls_silent(
+    cassandra: Node, keyspace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CQL_VARIABLE, cassandra.address)
+    folder = CatalogueFolder.of(tmp_path / "catalogues", "default")
+    with running_redis(tmp_path) as redis, closing(RedisFeatures(redis.address, deadline_s=PATIENT_S)) as hot:
+        generate(folder, hot, Order(100, 1, related=10))
+        item = min(hot.scan(folder.keys.semantic("*"))).rpartition(":")[2]
+    with closing(Candidates(Shops(tmp_path / "catalogues", redis.address), Scenarios.read())) as model:
+
+        def told() -> set[str]:
+            (answer,) = model.predict([row(Wish(item=item))])
+            assert (answer["sources"] & Source.SEMANTIC != 0).any()
+            return set(answer["degraded"].tolist())
+
+        assert becomes(told, {FROM_DURABLE}) == {FROM_DURABLE}
+        with frozen(cassandra):
+            assert becomes(told, {FROM_SNAPSHOT}) == {FROM_SNAPSHOT}
+        assert becomes(told, {FROM_DURABLE}) == {FROM_DURABLE}
 
 
 def test_a_node_that_was_killed_is_found_again_and_has_what_it_acknowledged(

@@ -23,6 +23,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PREFERRED = {
     "127.0.0.1:8001": ("edge", "grpc"),
     "127.0.0.1:8000": ("edge", "http"),
+    "127.0.0.1:8002": ("edge", "metrics"),
 }
 TIMEOUT_S = 120
 

@@ -25,6 +25,7 @@ from conch.stores.reading import (
     NO_PROFILES,
     REMEMBER_S,
     STALE_MS,
+    STALE_TOLD_S,
     FeatureReader,
 )
 from conch.stores.relations import PackedRow
@@ -304,6 +305,21 @@ def test_old_relations_are_served_and_counted(reader, hot, ids):
     found, _ = reader.related({Family.SEMANTIC: [1, 2]}, ids, Snapshot.empty())
     assert [found[Family.SEMANTIC][master].stale for master in (1, 2)] == [True, False]
     assert reader.tally.stale == 1
+
+
+def test_the_log_tells_of_a_masters_old_relations_once_a_day(reader, hot, ids, clock, caplog):
+    for master in (1, 2):
+        put(hot, KEYS.semantic(NAMES[master]), packed(Family.SEMANTIC, (5, 0.9), made_ms=NOW_MS - 2 * STALE_MS))
+
+    def told_after(seconds: float) -> int:
+        clock.now += seconds
+        caplog.clear()
+        reader.forget_all()
+        reader.related({Family.SEMANTIC: [1, 2]}, ids, Snapshot.empty())
+        return sum("are 180 days old, at most 90" in line for line in caplog.messages)
+
+    assert [told_after(seconds) for seconds in (0, 60, STALE_TOLD_S - 120, 120)] == [2, 0, 0, 2]
+    assert reader.tally.stale == 8
 
 
 def test_writes_are_seen_through_the_real_write_path(reader, hot, ids):

@@ -6,6 +6,7 @@ of one.
 
 import threading
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -51,7 +52,7 @@ class PublishedRollups(Rollups):
             try:
                 with self._lock:
                     return self._database.execute(
-                        BEST.format(sales=f"read_parquet({_quoted(file)})"), values
+                        BEST.format(sales=f"read_parquet({_quoted(escape(str(file)))})"), values
                     ).fetchall()
             except duckdb.Error as error:
                 # Two were published meanwhile, and the one that was current is deleted.
@@ -81,11 +82,10 @@ def publish(folder: Path, database: duckdb.DuckDBPyConnection) -> None:
     """The table `sales` of this database. Whoever writes it does this, and nobody else."""
 
     def write(staged: Path) -> None:
-        database.execute(_PUBLISHED.format(file=_quoted(staged / SALES)), {"kept": KEPT_MS})
+        database.execute(_PUBLISHED.format(file=_quoted(str(staged / SALES))), {"kept": KEPT_MS})
 
     generations.publish(folder, generations.current(folder) + 1, write)
 
 
-def _quoted(path: Path) -> str:
-    text = str(path).replace("'", "''")
-    return f"'{text}'"
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

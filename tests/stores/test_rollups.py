@@ -113,6 +113,13 @@ def test_who_reads_before_anything_is_published_is_told_so(tmp_path):
         assert published.best_sellers("a", NOW, 10) == []
 
 
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "what's [in] a name*"
+    with closing(writer_in(folder)) as rollups, closing(reader_in(folder)) as published:
+        rollups.replace(NOW, [Sale("a", "p", 1)])
+        assert [pid for pid, _ in published.best_sellers("a", NOW, 10)] == ["p"]
+
+
 WRITES = """
 import sys
 from pathlib import Path

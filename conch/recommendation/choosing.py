@@ -118,50 +118,92 @@ def choose(  # type: ignore[no-untyped-def]
     """By master: its best offer, the rule score, and whether stock has changed the choice; the best offer that bids,
     with its bid in the score, in a sponsored ranking; the state. And how many fields of promos were ignored."""
     count = len(masters)
-    pids, rules, swapped = np.empty(count, np.uint32), np.empty(count, np.float64), np.zeros(count, np.bool_)
+    pids, rules, swapped = np.full(count, _NOBODY, np.uint32), np.zeros(count, np.float64), np.zeros(count, np.bool_)
     bidders = np.full(count if sponsors else 0, _NOBODY, np.uint32)
     sponsored = np.full(count if sponsors else 0, -1.0, np.float64)
-    states = np.empty(count, np.uint8)
-    ignored = 0
+    states = np.full(count, WITHOUT, np.uint8)
+    with_promos, size = np.empty(count, np.int64), 0
     for place in range(count):
         master = np.int64(masters[place])
-        pids[place], rules[place], states[place] = _NOBODY, 0.0, WITHOUT
         if master + 1 >= len(starts):
             continue
-        if not (marks[master >> 3] >> (master & 7)) & 1:
-            pid = plain_offers[master, 0]
-            pids[place], rules[place] = pid, np.float64(scores[place])
-            if pid != _NOBODY:
-                states[place], swapped[place] = IN, pid != plain_offers[master, 1]
-            elif starts[master] != starts[master + 1]:
-                states[place] = SOLD_OUT
+        if (marks[master >> 3] >> (master & 7)) & 1:
+            with_promos[size] = place
+            size += 1
             continue
-        if starts[master] != starts[master + 1]:
+        pid = plain_offers[master, 0]
+        pids[place], rules[place] = pid, np.float64(scores[place])
+        if pid != _NOBODY:
+            states[place], swapped[place] = IN, pid != plain_offers[master, 1]
+        elif starts[master] != starts[master + 1]:
             states[place] = SOLD_OUT
-        first, first_rule = _NOBODY, np.float64(0)
-        for at in range(starts[master], starts[master + 1]):
-            pid = offers[at]
+    ignored = 0
+    bounds, own_pids, own_prices, own_ratings, in_stock, rows = _gathered(
+        masters, with_promos[:size], starts, offers, prices, ratings, stock, promo_pids, table
+    )
+    for number in range(size):
+        place = with_promos[number]
+        first, best, bidder = -1, -1, -1
+        first_rule = 0.0
+        if bounds[number] != bounds[number + 1]:
+            states[place] = SOLD_OUT
+        for at in range(bounds[number], bounds[number + 1]):
+            row, pid = rows[at], own_pids[at]
             if pid >= len(prices):
                 continue
-            row = place_of(pid, promo_pids, table)
             boost, bonus, bid, _ = effect(row, boosts, bids, expiries, flags, flash_bonus, now_ms)
             ignored += (row >= 0 and boosts[row] < 0) + (row >= 0 and bids[row] < 0)
             rule = np.float64(scores[place]) * boost + bonus
-            if _is_better(pid, rule, first, first_rule, prices, ratings):
-                first, first_rule = pid, rule
-            if not stock[pid] or (row >= 0 and flags[row] & OUT_OF_STOCK):
+            if _is_better(at, rule, first, first_rule, own_prices, own_ratings, own_pids):
+                first, first_rule = at, rule
+            if not in_stock[at] or (row >= 0 and flags[row] & OUT_OF_STOCK):
                 continue
-            states[place] = IN
-            if _is_better(pid, rule, pids[place], rules[place], prices, ratings):
-                pids[place], rules[place] = pid, rule
-            if sponsors and bid > 0 and _is_better(pid, rule * bid, bidders[place], sponsored[place], prices, ratings):
-                bidders[place], sponsored[place] = pid, rule * bid
-        swapped[place] = states[place] == IN and first != pids[place]
+            if _is_better(at, rule, best, rules[place], own_prices, own_ratings, own_pids):
+                best, pids[place], rules[place], states[place] = at, pid, rule, IN
+            if not sponsors or bid <= 0:
+                continue
+            if _is_better(at, rule * bid, bidder, sponsored[place], own_prices, own_ratings, own_pids):
+                bidder, bidders[place], sponsored[place] = at, pid, rule * bid
+        swapped[place] = best >= 0 and first != best
     return pids, rules, swapped, bidders, sponsored, states, ignored
 
 
 @numba.njit(cache=True)
-def _is_better(pid, score, other, other_score, prices, ratings):  # type: ignore[no-untyped-def]
-    return other == _NOBODY or comes_first(
-        score, prices[pid], ratings[pid], pid, other_score, prices[other], ratings[other], other
+def _gathered(masters, places, starts, offers, prices, ratings, stock, promo_pids, table):  # type: ignore[no-untyped-def]
+    """Offers of these masters, one after the other, with their columns and the rows of their promos.
+
+    They lie anywhere in gigabytes. A pass that only fetches, one column at a time, has the processor wait for ten of
+    them at once; a loop that decides as it goes waits for each.
+    """
+    bounds, shifts = np.zeros(len(places) + 1, np.int64), np.empty(len(places), np.int64)
+    for number in range(len(places)):
+        master = np.int64(masters[places[number]])
+        shifts[number] = starts[master] - bounds[number]
+        bounds[number + 1] = bounds[number] + starts[master + 1] - starts[master]
+    size = bounds[len(places)]
+    pids, rows = np.empty(size, np.uint32), np.empty(size, np.int32)
+    own_prices, own_ratings = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    in_stock = np.zeros(size, np.bool_)
+    for number in range(len(places)):
+        for at in range(bounds[number], bounds[number + 1]):
+            pids[at] = offers[at + shifts[number]]
+    for at in range(size):
+        rows[at] = place_of(pids[at], promo_pids, table)
+    for at in range(size):
+        if pids[at] < len(prices):
+            own_prices[at] = prices[pids[at]]
+    for at in range(size):
+        if pids[at] < len(prices):
+            own_ratings[at] = ratings[pids[at]]
+    for at in range(size):
+        if pids[at] < len(prices):
+            in_stock[at] = stock[pids[at]] != 0
+    return bounds, pids, own_prices, own_ratings, in_stock, rows
+
+
+@numba.njit(cache=True)
+def _is_better(one, score, other, other_score, prices, ratings, pids):  # type: ignore[no-untyped-def]
+    """Of two offers; `other` is below 0 where there is none yet."""
+    return other < 0 or comes_first(
+        score, prices[one], ratings[one], pids[one], other_score, prices[other], ratings[other], pids[other]
     )

@@ -9,6 +9,7 @@ import json
 
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.identity import (
+    ANONYMOUS,
     AUDIO_LIMIT_HEADER,
     REQUEST_ID_HEADER,
     TENANT_HEADER,
@@ -17,13 +18,15 @@ from conch.contracts.identity import (
     audio_limit,
 )
 
+_PAIRS = json.JSONDecoder(object_pairs_hook=list)
+
 HEADERS = (TENANT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER, AUDIO_LIMIT_HEADER)
 
 
 def read_identity(parameters_json: str, request_id: str) -> Identity:
     """`parameters_json` as pb_utils gives it; `request_id` is Triton's, used where no header names one."""
     # A dict would keep the last of two equal names, and with it the forged one.
-    pairs = json.loads(parameters_json, object_pairs_hook=list) if parameters_json else []
+    pairs = _PAIRS.decode(parameters_json) if parameters_json else []
     values: dict[str, str] = {}
     for name, value in pairs:
         header = name.lower()
@@ -37,7 +40,7 @@ def read_identity(parameters_json: str, request_id: str) -> Identity:
             raise InvalidRequest(f"{header} is empty, a tenant has a name")
         values[header] = value
     return Identity(
-        tenant=values.get(TENANT_HEADER, Identity().tenant),
+        tenant=values.get(TENANT_HEADER, ANONYMOUS.tenant),
         request_id=values.get(REQUEST_ID_HEADER, request_id),
         traceparent=values.get(TRACEPARENT_HEADER, ""),
         audio_seconds_per_day=audio_limit(values.get(AUDIO_LIMIT_HEADER)),

@@ -98,6 +98,8 @@ class RedisFeatures(HotFeatures):
         self._cluster = cluster
         self._deadline_s = deadline_s
         self._client: Any = None
+        self._idle: list[Any] = []
+        """Connections that read, while they do not: the client's pool takes longer for one than Redis for an answer."""
 
     def read(self, keys: Sequence[str], within_s: float | None = None) -> Sequence[bytes | None]:
         """`within_s` holds for one server; what a cluster's nodes say is waited for until the deadline."""
@@ -106,7 +108,7 @@ class RedisFeatures(HotFeatures):
         names = [packed(key) for key in keys]
         if not self._cluster:
             most_s = self._deadline_s if within_s is None else min(within_s, self._deadline_s)
-            return self._run(lambda client: _got(client, names, most_s))
+            return self._run(lambda client: self._got(client, names, most_s))
         # Keys of different slots cannot be one MGET; the pipeline goes to every node at once.
         return self._run(lambda client: _piped(client, [("GET", name) for name in names]))
 
@@ -179,8 +181,27 @@ class RedisFeatures(HotFeatures):
         return self._messages(listening, channels, wait_s)
 
     def close(self) -> None:
+        while self._idle:
+            self._idle.pop().disconnect()
         if self._client is not None:
             self._client.close()
+
+    def _got(self, client: Any, names: Sequence[str], within_s: float) -> list[bytes | None]:
+        """MGET by a connection of our own, since the client's own call knows one deadline for all."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = client.connection_pool.make_connection()
+        try:
+            _make_ready(connection)
+            connection.send_command("MGET", *names)
+            answer: list[bytes | None] = connection.read_response(timeout=within_s)
+        except BaseException:
+            # What comes late must not be the answer to the next question.
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answer
 
     def _messages(self, listening: Any, channels: Sequence[str], wait_s: float) -> Iterator[tuple[str, str]]:
         try:
@@ -237,19 +258,16 @@ class RedisFeatures(HotFeatures):
         return Redis(host=self._host, port=self._port, retry=Retry(NoBackoff(), 0), **options)
 
 
-def _got(client: Any, names: Sequence[str], within_s: float) -> list[bytes | None]:
-    """MGET by a connection of the pool, since the client's own call knows one deadline for all."""
-    connection = client.connection_pool.get_connection()
+def _make_ready(connection: Any) -> None:
+    """As the client's pool does: a server that went away meanwhile, and came back, has closed it."""
+    connection.connect()
     try:
-        connection.send_command("MGET", *names)
-        answer: list[bytes | None] = connection.read_response(timeout=within_s)
-        return answer
-    except BaseException:
-        # What comes late must not be the answer to the next question.
+        is_done = connection.can_read()
+    except (RedisError, OSError):
+        is_done = True
+    if is_done:
         connection.disconnect()
-        raise
-    finally:
-        client.connection_pool.release(connection)
+        connection.connect()
 
 
 def _piped(client: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -44,18 +44,18 @@ class Counts:
         with self._lock:
             self._executions += 1
             self._rows += rows
-        self.changed.set()
+        self._tell()
 
     def refused(self, reason: str) -> None:
         """`reason` is the name of one of our error classes."""
         with self._lock:
             self._refused[reason] += 1
-        self.changed.set()
+        self._tell()
 
     def uncounted(self, requests: int) -> None:
         with self._lock:
             self._uncounted += requests
-        self.changed.set()
+        self._tell()
 
     def answered(self, tenants: Iterable[str], seconds: float) -> None:
         """The requests of one batch, each by its tenant."""
@@ -64,19 +64,19 @@ class Counts:
             for label in map(self._tenants.of, tenants):
                 self._buckets[label][bucket] += 1
                 self._seconds[label] += seconds
-        self.changed.set()
+        self._tell()
 
     def heard(self, tenant: str, seconds: float) -> None:
         with self._lock:
             self._audio[self._tenants.of(tenant)] += seconds
-        self.changed.set()
+        self._tell()
 
     def add(self, metric: Metric, amount: float, **labels: str) -> None:
         """What a model counts itself: base.Count."""
-        series = self._series(metric, **labels)
+        series = metric, tuple(labels.items())
         with self._lock:
-            self._own[series] = amount if series.is_gauge else self._own[series] + amount
-        self.changed.set()
+            self._own[series] = amount if metric.kind is Kind.GAUGE else self._own[series] + amount
+        self._tell()
 
     def take(self) -> Mapping[Series, float]:
         """What has been counted since the last time, in the order to be sent: no bucket ever passes a wider one."""
@@ -84,6 +84,11 @@ class Counts:
             taken = {series: value for series, value in self._all().items() if value}
             self._clear()
         return taken
+
+    def _tell(self) -> None:
+        # Whoever sends clears it before he takes: where it is set, what was just counted will be taken.
+        if not self.changed.is_set():
+            self.changed.set()
 
     def _clear(self) -> None:
         self._executions = 0
@@ -93,7 +98,7 @@ class Counts:
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * len(BOUNDS))
         self._seconds: dict[str, float] = defaultdict(float)
         self._audio: dict[str, float] = defaultdict(float)
-        self._own: dict[Series, float] = defaultdict(float)
+        self._own: dict[tuple[Metric, tuple[tuple[str, str], ...]], float] = defaultdict(float)
 
     def _all(self) -> dict[Series, float]:
         counted: dict[Series, float] = {
@@ -101,7 +106,8 @@ class Counts:
             self._series(metrics.MODEL_ROWS): self._rows,
             self._series(metrics.MODEL_UNCOUNTED): self._uncounted,
         }
-        counted.update(self._own)
+        for (metric, labels), amount in self._own.items():
+            counted[self._series(metric, **dict(labels))] = amount
         for reason, count in self._refused.items():
             counted[self._series(metrics.MODEL_REFUSED, reason=reason)] = count
         for tenant, seconds in self._audio.items():

@@ -58,7 +58,7 @@ def fronted(
     names: Collection[str],
     *,
     tenants: str = "",
-    ready_s: float = 60.0,
+    ready_s: float = 120.0,
     otlp: str = "",
     otlp_http: str = "",
     weights: WeightFiles | None = None,

@@ -60,7 +60,7 @@ def serving(
     *,
     environment: Mapping[str, str] = NOTHING,
     otlp_http: str = "",
-    ready_s: float = 60.0,
+    ready_s: float = 120.0,
 ) -> Iterator[Server]:
     """Serve the checkout's models and ensembles of these names, materialised under `folder`."""
     fill_repository(checkout(), folder / "repository", weights, only=names)
@@ -79,7 +79,7 @@ def serving_repositories(
     *,
     environment: Mapping[str, str] = NOTHING,
     otlp_http: str = "",
-    ready_s: float = 60.0,
+    ready_s: float = 120.0,
 ) -> Iterator[Server]:
     """Serve whole Triton repositories as they are; `folder` takes the log and the server's own files.
 

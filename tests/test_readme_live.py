@@ -25,7 +25,7 @@ PREFERRED = {
     "127.0.0.1:8000": ("edge", "http"),
     "127.0.0.1:8002": ("edge", "metrics"),
 }
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Reader:
         return code
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_pages_do_what_they_say(tmp_path):
     reader = Reader(tmp_path)
     try:

@@ -24,6 +24,8 @@ from conch.stores.snapshot import Snapshot
 Conch = Callable[..., "subprocess.CompletedProcess[str]"]
 SENTENCE = "Please summon the cleaning crew to aisle five."
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +39,7 @@ def conch(state: Path) -> Iterator[Conch]:
     def run(*arguments: str, state: Path = state, key: str = "") -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "conch.cli", *arguments, "--state", str(state)]
         environment = {**os.environ, "CONCH_API_KEY": key}
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
     made = json.loads(run("keys", "create", "--json").stdout)
     up = run("up", "--detach")

@@ -46,7 +46,7 @@ class Stack:
             [*CONCH, arguments[0], "--state", str(self.root), *arguments[1:]],
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
             check=False,
             env={**os.environ, "CONCH_GATEWAY_PROCESSES": "2", **environment},
         )
@@ -115,7 +115,7 @@ class Stack:
             return [await triton.infer(model, sample(model), 5) for model in models] == [""] * len(models)
 
     def end(self):
-        subprocess.run([*CONCH, "down", "--state", str(self.root)], capture_output=True, check=False, timeout=150)
+        subprocess.run([*CONCH, "down", "--state", str(self.root)], capture_output=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -107,6 +107,19 @@ class Shoppers:
 class _Remembered:
     related: Related | None
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One wave of relations, by place."""
+
+    asked: Sequence[Wanted]
+    keys: Sequence[str]
+    hot: Wave
+    cold: Sequence[int]
+    """Places of masters that the hot store is not expected to have: the durable one is asked for them at once."""
+    of_cold: Callable[[], Wave]
+    """Waits for it."""
 
 
 class FeatureReader:
@@ -222,23 +235,19 @@ class FeatureReader:
         until: float,
     ) -> set[str]:
         """Adds what there is to `found`."""
-        keys = self._keys_of(asked, ids)
         # Masters seen together are Redis' alone, and only hot ones have them: what is not there is nowhere.
         semantic = [place for place, (family, _) in enumerate(asked) if family is Family.SEMANTIC]
-        are_hot = _among([asked[place][1] for place in semantic], snapshot.plain.active_masters)
-        cold = {place for place, is_hot in zip(semantic, are_hot, strict=True) if not is_hot}
-        hot, of_cold = self._waves.both(keys, [keys[place] for place in sorted(cold)], until)
-        features = [self._unpacked(blob, family) for blob, (family, _) in zip(hot.blobs, asked, strict=True)]
+        read = self._read(asked, semantic, ids, snapshot, until)
+        features = [self._unpacked(blob, family) for blob, (family, _) in zip(read.hot.blobs, asked, strict=True)]
         self.tally.hits += sum(feature is not None for feature in features)
         missing = [place for place in semantic if features[place] is None]
         self.tally.misses += len(missing)
-        masters = [master for _, master in asked]
-        rows, degraded = self._rows(keys, masters, missing, cold, hot, of_cold, until)
+        rows, degraded = self._rows(read, missing, until)
         for place in missing:
             features[place] = self._unpacked(rows.get(place), Family.SEMANTIC)
-        lacking = [masters[place] for place in missing if features[place] is None]
+        lacking = [asked[place][1] for place in missing if features[place] is None]
         found[Family.SEMANTIC].update(_of_snapshot(lacking, snapshot))
-        for key, (family, master), feature in zip(keys, asked, features, strict=True):
+        for key, (family, master), feature in zip(read.keys, asked, features, strict=True):
             if feature is not None:
                 found[family][master] = self._related(key, feature)
             elif family is Family.SEMANTIC and not degraded:
@@ -247,32 +256,34 @@ class FeatureReader:
                 self._remember(family, master, found[family].get(master))
         return degraded
 
-    def _rows(
-        self,
-        keys: Sequence[str],
-        masters: Sequence[int],
-        missing: Sequence[int],
-        cold: Collection[int],
-        hot: Wave,
-        of_cold: Callable[[], Wave],
-        until: float,
-    ) -> tuple[Mapping[int, bytes | None], set[str]]:
-        """What the durable store has of what Redis lacks, by place in `keys`; and what was down."""
+    def _read(
+        self, asked: Sequence[Wanted], semantic: Sequence[int], ids: IdIndex, snapshot: Snapshot, until: float
+    ) -> _Read:
+        """`semantic` are the places that the durable store has, too."""
+        keys = self._keys_of(asked, ids)
+        are_hot = _among([asked[place][1] for place in semantic], snapshot.plain.active_masters)
+        cold = [place for place, is_hot in zip(semantic, are_hot, strict=True) if not is_hot]
+        hot, of_cold = self._waves.both(keys, [keys[place] for place in cold], until)
+        return _Read(asked, keys, hot, cold, of_cold)
+
+    def _rows(self, read: _Read, missing: Sequence[int], until: float) -> tuple[Mapping[int, bytes | None], set[str]]:
+        """What the durable store has of what Redis lacks, by place; and what was down."""
         rows: dict[int, bytes | None] = {}
-        degraded, away = _lack(hot, FROM_DURABLE), False
-        if any(place in cold for place in missing):
-            durable = of_cold()
-            rows |= zip(sorted(cold), durable.blobs, strict=True)
+        cold, degraded, away = set(read.cold), _lack(read.hot, FROM_DURABLE), False
+        if not cold.isdisjoint(missing):
+            durable = read.of_cold()
+            rows |= zip(read.cold, durable.blobs, strict=True)
             away = durable.away
         late = [place for place in missing if place not in cold]
+        keys = [read.keys[place] for place in late]
         if degraded:
-            durable = self._waves.durable([keys[place] for place in late], until)
+            durable = self._waves.durable(keys, until)
             rows |= zip(late, durable.blobs, strict=True)
             away |= durable.away
         elif late:
-            self._read_behind([keys[place] for place in late], [masters[place] for place in late])
+            self._read_behind(keys, [read.asked[place][1] for place in late])
         if away:
-            degraded = {FROM_SNAPSHOT} if hot.away else {*degraded, NO_DURABLE}
+            degraded = {FROM_SNAPSHOT} if read.hot.away else {*degraded, NO_DURABLE}
         return rows, degraded
 
     def _note_missing(self, key: str) -> None:

@@ -111,10 +111,15 @@ class Keeper:
     def _restore(self) -> None:
         try:
             if self._away or self._rebuilding.is_due():
+                # Who makes or imports it packs it, too, and knows more than there is to be read yet.
+                with self.folder.lease():
+                    pass
                 logger.info("packing all features of %s", self.folder.name)
                 logger.info("%d features of %s are packed", self._rebuilding.rebuild(), self.folder.name)
                 self._published = float("-inf")
             self._away = False
+        except Leased:
+            return
         except Unavailable as error:
             self._lose(error)
 

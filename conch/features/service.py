@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conch.contracts.errors import ConchError, InvalidRequest, Unavailable
+from conch.stores import generations
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.durable import relations_of
 from conch.stores.features import HotFeatures
@@ -64,10 +65,11 @@ class Service:
 
     def _take_up(self) -> None:
         new = [folder for folder in CatalogueFolder.all(self._catalogues) if folder.name not in self._keepers]
-        for folder in new:
+        # One that is being made for the first time has no snapshot: what is packed without it would name no master.
+        for folder in (one for one in new if generations.current(one.snapshot)):
             try:
                 self._keepers[folder.name] = self._keeper(folder)
-            except Unavailable as error:
+            except ConchError as error:
                 logger.warning("catalogue %s is not kept yet: %s", folder.name, error.message)
                 continue
             logger.info("catalogue %s is kept", folder.name)

@@ -172,3 +172,13 @@ def test_while_the_importer_holds_the_lease_nothing_is_published_and_then_soon(s
     assert published(store) == 2
     assert IdIndex.open(store.folder.ids).generation == 1
     assert store.durable.offers(uuid_of("default", "m1")) is not None
+
+
+def test_what_somebody_is_making_or_importing_is_not_rebuilt_beside_them(store: Store):
+    keeper = store.keeper()
+    with store.folder.lease():
+        keeper.step()
+        assert store.hot.documented(store.keys.features_kept) is None
+    store.clock.advance(LOOK_S)
+    keeper.step()
+    assert store.hot.documented(store.keys.features_kept) is not None

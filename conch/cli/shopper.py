@@ -1,23 +1,23 @@
-"""`conch demo shopper`: what somebody has viewed, what is recommended and why; a flash sale changes it; Redis freezes,
-and the answer is still there and says so.
+"""`conch demo shopper`: what somebody has viewed, what is recommended and why; a flash sale changes it; Redis is
+killed, and the answer is still there and says so.
 
 In a stack of its own, with a catalogue that is made up.
 """
 
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 
 from conch.cli.connection import Key, connected
 from conch.cli.console import err, out
 from conch.clients.edge import Client
-from conch.contracts.errors import ConchError, Internal
+from conch.contracts.errors import ConchError, Internal, Unavailable
 from conch.contracts.recommendation import Item, Recommendation, Wish
 from conch.stack.state import default_root, running_stack
 
@@ -77,8 +77,7 @@ def shop(root: Path, key: str) -> None:
             play = Play(gateway, hot, folder, Records(folder.relations))
             play.views()
             play.sale()
-            with _frozen(redis.pid):
-                play.without_redis()
+            play.without_redis(partial(_kill_redis, root))
 
 
 class Play:
@@ -111,11 +110,17 @@ class Play:
         answer = self._until(lambda answer: item.pid in [one.pid for one in answer.items[:SHOWN]])
         self._show("Now there is recommended:", answer)
 
-    def without_redis(self) -> None:
-        answer = self._until(lambda answer: any("redis" in text for text in answer.degraded))
-        self._show("Redis is stopped. Still there is recommended:", answer)
+    def without_redis(self, kill: Callable[[], None]) -> None:
+        def holds(answer: Recommendation) -> bool:
+            return any("redis" in text for text in answer.degraded)
+
+        # The stack starts another at once: it may be there before the answer is.
+        answer = self._until(holds, before=kill)
+        self._show("Redis is killed. Still there is recommended:", answer)
         for text in answer.degraded:
             out.print(f"       degraded: {text}", markup=False, soft_wrap=True)
+        self._until(lambda answer: not answer.degraded)
+        out.print("Another Redis has what it had: the answer is whole again.", markup=False)
 
     def _show(self, words: str, answer: Recommendation) -> None:
         out.print(words, markup=False)
@@ -146,12 +151,15 @@ class Play:
     def _ask(self) -> Recommendation:
         return self._gateway.recommend(Wish(user=self._user, k=50))
 
-    def _until(self, holds: Callable[[Recommendation], bool]) -> Recommendation:
-        """The first answer of which it holds."""
+    def _until(
+        self, holds: Callable[[Recommendation], bool], before: Callable[[], None] = lambda: None
+    ) -> Recommendation:
+        """The first answer of which it holds; `before` is done before each question."""
         ends_at = time.monotonic() + WITHIN_S
         last = "none came"
         while time.monotonic() < ends_at:
             try:
+                before()
                 answer = self._ask()
                 if holds(answer):
                     return answer
@@ -176,16 +184,11 @@ def reasons_of(item: Item, because: str) -> list[str]:
     return [*told, *(change.replace("_", " ") for change in reason.changes)]
 
 
-@contextmanager
-def _frozen(pid: int | None) -> Iterator[None]:
-    """As a server that hangs. The stack finds it, and starts another in the end."""
+def _kill_redis(root: Path) -> None:
+    pid = running_stack(root).services["redis"].pid
     if pid is None:
-        raise Internal("Redis has no process")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            err.print("the stack has started another Redis meanwhile")
+        raise Unavailable("Redis has no process")
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.kill()
+        process.wait(WITHIN_S)

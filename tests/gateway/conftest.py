@@ -20,6 +20,7 @@ import pytest
 import soundfile
 
 from conch.clients.edge import Client, Retries
+from conch.clients.events import EventLog
 from conch.clients.inference import Arrays, CallOptions, Inference, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.contracts import errors
@@ -213,11 +214,11 @@ def quick_settings(**changes: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, inference: Inference) -> AsyncIterator[Addresses]:
+async def running(settings: Settings, inference: Inference, events: EventLog | None = None) -> AsyncIterator[Addresses]:
     stop = asyncio.Event()
     listening: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
-        group.create_task(Gateway(settings, inference).serve(stop, listening))
+        group.create_task(Gateway(settings, inference, events).serve(stop, listening))
         try:
             yield await listening
         finally:

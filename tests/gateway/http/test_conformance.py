@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from conch.clients.inprocess import InProcessInference
+from conch.clients.memory_events import MemoryEventLog
 from conch.contracts.specs import DataType, ModelSpec, TensorSpec
 from tests.gateway.conftest import quick_settings, running
 from tests.schemathesis_runs import findings
@@ -40,7 +41,7 @@ def served(models: InProcessInference) -> Iterator[str]:
 
     async def serve() -> None:
         nonlocal addresses
-        async with running(quick_settings(), models) as addresses:
+        async with running(quick_settings(), models, MemoryEventLog()) as addresses:
             started.set()
             await stop.wait()
 

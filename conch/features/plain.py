@@ -7,7 +7,7 @@ such keys is three commands instead of one, and takes longer where Redis is slow
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from conch.contracts.errors import InvalidRequest, Unavailable
+from conch.contracts.errors import Internal, InvalidRequest, Unavailable
 from conch.contracts.features import Stamp
 from conch.features.families import Families
 from conch.features.packing import NO_PACKED, Packer
@@ -23,7 +23,8 @@ def features_of(folder: CatalogueFolder, hot: HotFeatures) -> HotFeatures:
     try:
         plain = Families.read(folder.families).plain
     except InvalidRequest as error:
-        raise Unavailable(error.message) from error
+        file = folder.families
+        raise Unavailable(error.message.replace(str(file), f"{folder.name}/{file.name}")) from error
     return PlainFeatures(folder, hot, plain) if plain else hot
 
 
@@ -101,7 +102,14 @@ class PlainFeatures(HotFeatures):
             return NO_PACKED
 
     def _current_packer(self) -> Packer:
-        now = (generations.current(self._folder.ids), generations.current(self._folder.snapshot))
-        if self._packer is None or now != self._packed_by:
-            self._packer, self._packed_by = packer_of(self._folder), now
+        """What was published and cannot be read leaves the one that stands. Raises Unavailable where none does."""
+        try:
+            now = (generations.current(self._folder.ids), generations.current(self._folder.snapshot))
+            if self._packer is None or now != self._packed_by:
+                # Also where it fails: it is not tried again for each key, but with the next generation.
+                self._packed_by = now
+                self._packer = packer_of(self._folder)
+        except (Internal, InvalidRequest) as error:
+            if self._packer is None:
+                raise Unavailable(error.message) from error
         return self._packer

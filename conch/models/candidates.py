@@ -30,6 +30,7 @@ from conch.recommendation.merging import U4
 from conch.recommendation.scenarios import Scenario, Scenarios
 from conch.recommendation.segmenting import segment_in
 from conch.recommendation.shopping import Answer, Known, candidates, out
+from conch.stores.attempts import Damaged
 from conch.stores.ids import Kind
 
 NO_SEGMENTS = "redis: what users are to the experiment is not known, its control is served"
@@ -82,13 +83,20 @@ class Candidates(RaggedModel):
         for place, row in enumerate(rows):
             places.setdefault(row.identity.tenant, []).append(place)
         for catalogue, own in places.items():
-            shop = self._shops.of(catalogue)
-            for place, answer in zip(own, self._answers(shop, [rows[place] for place in own]), strict=True):
+            for place, answer in zip(own, self._of_catalogue(catalogue, [rows[place] for place in own]), strict=True):
                 answers[place] = answer
         return [answer for answer in answers if answer is not None]
 
     def close(self) -> None:
         self._shops.close()
+
+    def _of_catalogue(self, catalogue: str, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
+        try:
+            shop = self._shops.of(catalogue)
+        except Damaged as error:
+            tell_degraded(self._count, ["catalogue: damaged"], len(rows))
+            return [error] * len(rows)
+        return self._answers(shop, rows)
 
     def _answers(self, shop: Shop, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
         """All rows of one catalogue: what they need is read together."""

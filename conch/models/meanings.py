@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from conch.contracts.errors import Internal
 from conch.stores import generations, meanings
+from conch.stores.attempts import Attempts, Damaged
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.ids import IdIndex
 from conch.stores.meanings import Bools, Meanings
@@ -26,30 +28,39 @@ class Shelf:
     def __init__(self, folder: CatalogueFolder | None) -> None:
         self._folder = folder
         self._looked = -LOOK_S
+        self._attempts = Attempts(folder.name if folder else "", LOOK_S)
         self.ids = IdIndex.empty()
         self.offered: Bools = np.zeros(0, bool)
         """By master: whether anybody offers it."""
         self.indexes: Mapping[str, Meanings] = {}
         """By version of the embedding."""
         self._snapshot = 0
+        self._stands = False
+        self._told: dict[str, str] = {}
 
     def refresh(self) -> None:
-        """Takes up what was published since; what cannot be read leaves what stands."""
+        """Takes up what was published since; what cannot be read leaves what stands. Raises Damaged where nothing
+        does."""
         now = time.monotonic()
-        if self._folder is None or now - self._looked < LOOK_S:
+        if self._folder is None or (self._stands and now - self._looked < LOOK_S):
             return
         self._looked = now
         try:
-            self._take_up(self._folder)
-        except (Internal, OSError) as error:
-            logger.warning("catalogue %s stays as it was: %s", self._folder.name, error)
+            self._attempts.run(partial(self._take_up, self._folder))
+        except Damaged:
+            if not self._stands:
+                raise
+        else:
+            self._stands = True
 
     def _take_up(self, folder: CatalogueFolder) -> None:
-        if generations.current(folder.ids) != self.ids.generation:
-            self.ids = IdIndex.open(folder.ids)
-        if (generation := generations.current(folder.snapshot)) != self._snapshot:
-            self.offered = np.asarray(np.diff(Snapshot.open(folder.snapshot).columns.offer_starts) > 0)
-            self._snapshot = generation
+        ids, offered, snapshot = self.ids, self.offered, self._snapshot
+        if generations.current(folder.ids) != ids.generation:
+            ids = IdIndex.open(folder.ids)
+        if generations.current(folder.snapshot) != snapshot:
+            opened = Snapshot.open(folder.snapshot)
+            offered, snapshot = np.asarray(np.diff(opened.columns.offer_starts) > 0), opened.generation
+        self.ids, self.offered, self._snapshot = ids, offered, snapshot
         found = meanings.versions(folder.nearest)
         if found != {version: index.generation for version, index in self.indexes.items()}:
             self.indexes = {version: index for version in found if (index := self._index(folder, version, found))}
@@ -61,7 +72,9 @@ class Shelf:
         try:
             return Meanings.open(folder.nearest, version)
         except Internal as error:
-            logger.warning("catalogue %s: %s", folder.name, error)
+            if self._told.get(version) != error.message:
+                logger.warning("catalogue %s: %s", folder.name, error.message)
+            self._told[version] = error.message
             return standing
 
 
@@ -73,10 +86,11 @@ class Shelves:
         self._shelves: dict[str, Shelf] = {}
 
     def of(self, catalogue: str) -> Shelf:
-        """As it stands now. An empty one, which is not kept, where nothing was imported: any tenant may ask."""
+        """As it stands now. An empty one, which is not kept, where nothing was imported: any tenant may ask. Raises
+        Damaged."""
         if catalogue not in self._shelves:
             folder = CatalogueFolder.of(self._catalogues, catalogue) if self._catalogues is not None else None
-            if folder is None or generations.current(folder.ids) == 0:
+            if folder is None or not generations.has_any(folder.ids):
                 return Shelf(None)
             self._shelves[catalogue] = Shelf(folder)
         shelf = self._shelves[catalogue]

@@ -18,6 +18,7 @@ from conch.contracts.keys import CATALOGUES_VARIABLE
 from conch.contracts.specs import EMBEDDING, NEAREST, RANKED_MOST
 from conch.models.base import Arrays, ModelContext, RaggedModel, Row, strings
 from conch.models.meanings import Shelf, Shelves
+from conch.stores.attempts import Damaged
 from conch.stores.ids import Kind
 from conch.stores.meanings import F4, Meanings, Near
 
@@ -36,6 +37,7 @@ class OtherEmbedding(Unavailable):
 class Wish:
     """A row, read and checked."""
 
+    shelf: Shelf
     vector: F4
     k: int
     index: Meanings | None
@@ -63,15 +65,24 @@ class Nearest(RaggedModel):
         return model
 
     def predict(self, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
-        shelves = {tenant: self._shelves.of(tenant) for tenant in {row.identity.tenant for row in rows}}
-        wishes = [self._wish(shelves[row.identity.tenant], row) for row in rows]
-        found = _searched(wishes, [shelves[row.identity.tenant] for row in rows])
+        by_tenant = {tenant: self._shelf(tenant) for tenant in {row.identity.tenant for row in rows}}
+        shelves = [by_tenant[row.identity.tenant] for row in rows]
+        wishes = [self._wish(shelf, row) for shelf, row in zip(shelves, rows, strict=True)]
+        found = _searched(wishes)
         return [
-            wish if isinstance(wish, ConchError) else _answer(shelves[row.identity.tenant], wish, found.get(place))
-            for place, (row, wish) in enumerate(zip(rows, wishes, strict=True))
+            wish if isinstance(wish, ConchError) else _answer(wish, found.get(place))
+            for place, wish in enumerate(wishes)
         ]
 
-    def _wish(self, shelf: Shelf, row: Row) -> Wish | ConchError:
+    def _shelf(self, catalogue: str) -> Shelf | Damaged:
+        try:
+            return self._shelves.of(catalogue)
+        except Damaged as error:
+            return error
+
+    def _wish(self, shelf: Shelf | Damaged, row: Row) -> Wish | ConchError:
+        if isinstance(shelf, Damaged):
+            return shelf
         try:
             k = int(row["k"].item()) if "k" in row else K
             if not 1 <= k <= RANKED_MOST:
@@ -79,7 +90,7 @@ class Nearest(RaggedModel):
             vector: F4 = row["embedding"]
             if not vector.any():
                 raise InvalidRequest("embedding has length 0: it points nowhere").about("embedding")
-            return Wish(vector, k, self._index(shelf, row.text("vector_version")))
+            return Wish(shelf, vector, k, self._index(shelf, row.text("vector_version")))
         except ConchError as error:
             return error
 
@@ -101,12 +112,12 @@ class Nearest(RaggedModel):
         return found[0]
 
 
-def _searched(wishes: Sequence[Wish | ConchError], shelves: Sequence[Shelf]) -> Mapping[int, Near]:
+def _searched(wishes: Sequence[Wish | ConchError]) -> Mapping[int, Near]:
     """By place; rows that ask the same index are asked together."""
     together: dict[int, tuple[Meanings, Shelf, list[tuple[int, Wish]]]] = {}
     for place, wish in enumerate(wishes):
         if isinstance(wish, Wish) and wish.index is not None:
-            _, _, own = together.setdefault(id(wish.index), (wish.index, shelves[place], []))
+            _, _, own = together.setdefault(id(wish.index), (wish.index, wish.shelf, []))
             own.append((place, wish))
     found: dict[int, Near] = {}
     for index, shelf, own in together.values():
@@ -116,12 +127,12 @@ def _searched(wishes: Sequence[Wish | ConchError], shelves: Sequence[Shelf]) -> 
     return found
 
 
-def _answer(shelf: Shelf, wish: Wish, found: Near | None) -> Arrays:
+def _answer(wish: Wish, found: Near | None) -> Arrays:
     near = found or _NOTHING
     masters = near.masters[: wish.k]
     return {
         "masters": masters,
-        "master_uuids": shelf.ids.uuids(Kind.MASTERS, masters),
+        "master_uuids": wish.shelf.ids.uuids(Kind.MASTERS, masters),
         "similarities": near.similarities[: wish.k],
         "embedding_version": strings([wish.index.about.embedding if wish.index else ""]),
     }

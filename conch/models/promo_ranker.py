@@ -24,6 +24,7 @@ from conch.models.shop import Shop, Shops, tell_degraded
 from conch.recommendation.merging import U4, Pool
 from conch.recommendation.ranking import Market, rank
 from conch.recommendation.scenarios import Scenarios
+from conch.stores.attempts import Damaged
 from conch.stores.ids import Kind
 
 NOT_STRICT = "redis: promos from the snapshot, though asked to be fresh"
@@ -54,11 +55,7 @@ class PromoRanker(RaggedModel):
         return model
 
     def predict(self, rows: Sequence[Row]) -> Sequence[Arrays | ConchError]:
-        shops = {row.identity.tenant: self._shops.of(row.identity.tenant) for row in rows}
-        for shop in shops.values():
-            shop.refresh()
-            shop.take_up_promos()
-            shop.tell(self._count)
+        shops = {tenant: self._current(tenant) for tenant in {row.identity.tenant for row in rows}}
         ranked = [self._ranked(shops[row.identity.tenant], row) for row in rows]
         answers = iter(answers_of([one for one in ranked if isinstance(one, Ranked)]))
         return [next(answers) if isinstance(one, Ranked) else one for one in ranked]
@@ -66,7 +63,20 @@ class PromoRanker(RaggedModel):
     def close(self) -> None:
         self._shops.close()
 
-    def _ranked(self, shop: Shop, row: Row) -> Ranked | ConchError:
+    def _current(self, catalogue: str) -> Shop | Damaged:
+        try:
+            shop = self._shops.of(catalogue)
+        except Damaged as error:
+            return error
+        shop.refresh()
+        shop.take_up_promos()
+        shop.tell(self._count)
+        return shop
+
+    def _ranked(self, shop: Shop | Damaged, row: Row) -> Ranked | ConchError:
+        if isinstance(shop, Damaged):
+            tell_degraded(self._count, ["catalogue: damaged"], 1)
+            return shop
         try:
             told = _told(row)
             scenario = self._scenarios.scenario(told.widget, told.variant)

@@ -1,5 +1,6 @@
 """What a recommendation model has of a catalogue: its ids, its snapshot and the reader of its stores."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from conch.models.base import Count
 from conch.recommendation.merging import U4
 from conch.recommendation.ranking import Market, Offers, fixed
 from conch.stores import generations
+from conch.stores.attempts import Attempts, Damaged
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.category_names import CategoryNames
 from conch.stores.changes import Changes, Heard
@@ -48,6 +50,7 @@ DURABLE_S = 0.1
 OLD_S = 600.0
 """A snapshot that is older is told of."""
 
+NOT_READ = "catalogue: what was published last cannot be read, the generation before answers"
 
 _NONE = np.zeros(0, np.uint32)
 
@@ -62,7 +65,7 @@ class Shop:
         changes: Changes | None = None,
     ) -> None:
         """Without a folder it has nothing; without changes it hears of none before it forgets by itself. `hot` None:
-        there is no Redis, and nobody expects one."""
+        there is no Redis, and nobody expects one. Raises Internal, and OSError, for files that cannot be read."""
         self.name = name
         self.keys = CatalogueKeys(name)
         self.reader = FeatureReader(self.keys, hot, durable, ids=self._ids_of)
@@ -76,18 +79,20 @@ class Shop:
         self._folder = folder
         self._changes = changes
         self._looked = self._heard = time.monotonic()
-        self._open()
+        self._of_promos, self._of_goods = Attempts(name, LOOK_S), Attempts(name, LOOK_S)
+        self._show(IdIndex.empty(), Snapshot.empty())
+        self._take_up()
 
     def refresh(self) -> None:
-        """Takes up what was published since; called before each batch."""
+        """Takes up what was published since, called before each batch; what cannot be read leaves what stands."""
         now = time.monotonic()
         if self._folder is None or now - self._looked < LOOK_S:
             return
         self._looked = now
-        self.promos.refresh()
-        ids, snapshot = (generations.current(folder) for folder in (self._folder.ids, self._folder.snapshot))
-        if (ids, snapshot) != (self.ids.generation, self.snapshot.generation):
-            self._open()
+        with contextlib.suppress(Damaged):
+            self._of_promos.run(self.promos.refresh)
+        with contextlib.suppress(Damaged):
+            self._of_goods.run(self._take_up)
 
     def forget_changed(self) -> None:
         """Relations that were packed anew, before each batch; and asks for those that nobody has."""
@@ -142,11 +147,12 @@ class Shop:
             count(metrics.MODEL_SNAPSHOT_WRITTEN, self.snapshot.about.written_ms / 1000, tenant=self.name)
 
     def degraded(self) -> set[str]:
+        damaged = {NOT_READ} if self._of_goods.why or self._of_promos.why else set()
         if self.snapshot.generation == 0:
-            return {"catalogue: none is imported"}
+            return damaged | {"catalogue: none is imported"}
         if self.snapshot.age_s > OLD_S:
-            return {f"snapshot: {self.snapshot.age_s:.0f} s old, at most {OLD_S:.0f}"}
-        return set()
+            return damaged | {f"snapshot: {self.snapshot.age_s:.0f} s old, at most {OLD_S:.0f}"}
+        return damaged
 
     def master_of(self, key: str) -> int:
         """Of a pid or a master; NO_REASON for what is neither, or nothing."""
@@ -196,14 +202,20 @@ class Shop:
 
     def _ids_of(self, generation: int) -> IdIndex:
         """The newest there are: a blob of a generation that is not mapped yet does not wait for the next look."""
-        if self._folder is not None and generations.current(self._folder.ids) > self.ids.generation:
-            self._looked = time.monotonic()
-            self._open()
+        with contextlib.suppress(Damaged):
+            self._of_goods.run(self._take_up)
         return self.ids
 
-    def _open(self) -> None:
-        self.ids = IdIndex.open(self._folder.ids) if self._folder else IdIndex.empty()
-        self.snapshot = Snapshot.open(self._folder.snapshot) if self._folder else Snapshot.empty()
+    def _take_up(self) -> None:
+        """Whole, or not at all."""
+        if self._folder is None:
+            return
+        ids, snapshot = (generations.current(folder) for folder in (self._folder.ids, self._folder.snapshot))
+        if (ids, snapshot) != (self.ids.generation, self.snapshot.generation):
+            self._show(IdIndex.open(self._folder.ids), Snapshot.open(self._folder.snapshot))
+
+    def _show(self, ids: IdIndex, snapshot: Snapshot) -> None:
+        self.ids, self.snapshot = ids, snapshot
         self.catalogue = TabledCatalogue(self.snapshot)
         self._offers = self._market = None
 
@@ -254,6 +266,7 @@ class Shops:
         self._durable = durable
         self._hears = hears
         self._shops: dict[str, Shop] = {}
+        self._damaged: dict[str, Attempts] = {}
 
     @classmethod
     def of_environment(
@@ -263,18 +276,27 @@ class Shops:
         return cls(Path(folder) if folder else None, environment.get(ADDRESS_VARIABLE, ""), hears=hears)
 
     def open(self) -> None:
-        """All that there are by now: their first requests need not wait for it."""
+        """All that there are by now: their first requests need not wait for it. A damaged one waits for its mending."""
         for folder in CatalogueFolder.all(self._folder) if self._folder is not None else ():
-            self.of(folder.name)
+            with contextlib.suppress(Damaged):
+                self.of(folder.name)
 
     def of(self, catalogue: str) -> Shop:
-        """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask."""
-        if catalogue not in self._shops:
-            folder = CatalogueFolder.of(self._folder, catalogue) if self._folder is not None else None
-            if folder is None or generations.current(folder.ids) == 0:
-                return Shop(catalogue, None, None, MemoryRelations())
-            self._shops[catalogue] = self._opened(folder)
-        return self._shops[catalogue]
+        """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask. Raises Damaged."""
+        if catalogue in self._shops:
+            return self._shops[catalogue]
+        folder = CatalogueFolder.of(self._folder, catalogue) if self._folder is not None else None
+        attempts = self._damaged.get(catalogue) or Attempts(catalogue, LOOK_S)
+        try:
+            shop = attempts.run(partial(self._opened, folder)) if folder is not None else None
+        except Damaged:
+            self._damaged[catalogue] = attempts
+            raise
+        self._damaged.pop(catalogue, None)
+        if shop is None:
+            return Shop(catalogue, None, None, MemoryRelations())
+        self._shops[catalogue] = shop
+        return shop
 
     def opened(self) -> Sequence[Shop]:
         return list(self._shops.values())
@@ -283,12 +305,18 @@ class Shops:
         for shop in self._shops.values():
             shop.close()
 
-    def _opened(self, folder: CatalogueFolder) -> Shop:
+    def _opened(self, folder: CatalogueFolder) -> Shop | None:
+        """None where nothing was imported."""
+        if generations.current(folder.ids) == 0:
+            return None
         hot = features_of(folder, RedisFeatures(self._redis)) if self._redis else None
         changes = None
         if self._redis and self._hears is not None:
             changes = Changes(self._hears(folder.keys), partial(RedisFeatures, self._redis))
-            changes.start()
         relations = LateRelations(partial(self._durable, folder))
+        shop = Shop(folder.name, folder, hot, relations, changes)
+        # Threads of a shop that could not be opened would be nobody's to end.
+        if changes is not None:
+            changes.start()
         relations.begin()
-        return Shop(folder.name, folder, hot, relations, changes)
+        return shop

@@ -45,8 +45,9 @@ class CatalogueFolder:
 
     @classmethod
     def all(cls, catalogues: Path) -> Sequence[Self]:
-        """In which something was published."""
-        return [cls(pointer.parent.parent) for pointer in sorted(catalogues.glob("*/ids/current"))]
+        """In which something was published; a copy that is called as no tenant can be is none."""
+        folders = [pointer.parent.parent for pointer in sorted(catalogues.glob("*/ids/current"))]
+        return [cls(folder) for folder in folders if TENANT_NAME.fullmatch(folder.name)]
 
     @property
     def name(self) -> str:

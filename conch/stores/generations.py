@@ -9,6 +9,10 @@ One writer at a time: who holds the lease of the catalogue.
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from conch.contracts.errors import Internal
 from conch.durable import sync_tree, write_text
@@ -22,7 +26,7 @@ _POINTER = "current"
 def current(folder: Path) -> int:
     """0: nothing was published yet."""
     try:
-        text = (folder / _POINTER).read_text(encoding="ascii")
+        text = (folder / _POINTER).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
         return 0
     if not text.strip().isdigit():
@@ -30,8 +34,21 @@ def current(folder: Path) -> int:
     return int(text)
 
 
+def has_any(folder: Path) -> bool:
+    """Whether something was published; true also where it cannot be told what."""
+    return (folder / _POINTER).exists()
+
+
 def folder_of(folder: Path, generation: int) -> Path:
     return folder / f"generation-{generation}"
+
+
+def mapped(path: Path) -> npt.NDArray[Any]:
+    """A file of a generation, mapped. Raises Internal for a damaged one, FileNotFoundError where there is none."""
+    try:
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return] # numpy's own type is Any
+    except (ValueError, EOFError) as error:
+        raise Internal(f"{path.parent.name}/{path.name} of {path.stat().st_size} bytes: {error}") from error
 
 
 def publish(folder: Path, generation: int, write: Callable[[Path], None]) -> None:

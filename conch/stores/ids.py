@@ -77,12 +77,17 @@ class IdIndex:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """The current generation; an empty one where nothing was published."""
+        """The current generation; an empty one where nothing was published. Raises Internal for a damaged one."""
         generation = generations.current(folder)
         if generation == 0:
             return cls.empty()
         path = generations.folder_of(folder, generation)
-        return cls(generation, {kind: _segments(path, kind) for kind in Kind})
+        if not path.is_dir():
+            raise Internal(f"ids {generation} are current, and {path.name} is no folder")
+        try:
+            return cls(generation, {kind: _segments(path, kind) for kind in Kind})
+        except FileNotFoundError as error:
+            raise Internal(f"ids {generation} lack {Path(error.filename).name}") from error
 
     @classmethod
     def empty(cls) -> Self:
@@ -225,14 +230,22 @@ def _segments(folder: Path, kind: Kind) -> list[_Segment]:
         if not Path(f"{path}.uuids.npy").exists():
             return segments
         # As plain arrays, whose slices do not remember the file, in half the time.
-        parts = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("uuids", "high", "order"))
+        parts = (generations.mapped(Path(f"{path}.{part}.npy")) for part in ("uuids", "high", "order"))
         uuids, high, order = map(np.asarray, parts)
-        texts = json.loads(Path(f"{path}.texts.json").read_text(encoding="utf-8")) if kind in TEXTS else ()
+        texts = _texts(Path(f"{path}.texts.json")) if kind in TEXTS else ()
         if not len(uuids) == len(high) == len(order) or (kind in TEXTS and len(texts) != len(uuids)):
             raise Internal(f"{path.name} has {len(uuids)} ids, {len(high)} sorted, {len(texts)} texts")
         segments.append(_Segment(first, uuids, high, order, texts))
         first += len(uuids)
     return segments
+
+
+def _texts(path: Path) -> Sequence[str]:
+    try:
+        texts: Sequence[str] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Internal(f"{path.name} is no list of texts: {error}") from error
+    return texts
 
 
 def _high(uuids: Uuids) -> npt.NDArray[np.uint64]:

@@ -191,8 +191,10 @@ def _promos(columns: Mapping[str, npt.NDArray[Any]]) -> Promos:
 
 def _opened(folder: Path) -> tuple[Promos, int]:
     try:
-        columns = {name: fixed(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in _COLUMNS}
+        columns = {name: fixed(generations.mapped(folder / f"{name}.npy")) for name in _COLUMNS}
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError) as error:
-        raise Internal(f"promos of {folder.name} cannot be read: {error}") from error
-    return Promos(**columns), int(about["written_ms"])
+        return Promos(**columns), int(about["written_ms"])
+    except FileNotFoundError as error:
+        raise Internal(f"promos of {folder.name} lack {Path(error.filename).name}") from error
+    except (Internal, OSError, ValueError, TypeError, KeyError) as error:
+        raise Internal(f"promos of {folder.name} cannot be read: {error!s}") from error

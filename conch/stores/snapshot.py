@@ -102,9 +102,11 @@ class Snapshot:
         try:
             about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
             columns = {field.name: _opened(path / f"{field.name}.npy") for field in fields(Columns)}
-        except (OSError, ValueError, EOFError) as error:
+            return cls(generation, About(**about), Columns(**columns))
+        except FileNotFoundError as error:
+            raise Internal(f"snapshot {generation} lacks {Path(error.filename).name}") from error
+        except (Internal, OSError, ValueError, TypeError) as error:
             raise Internal(f"snapshot {generation} cannot be read: {error}") from error
-        return cls(generation, About(**about), Columns(**columns))
 
     @classmethod
     def empty(cls) -> Self:
@@ -151,7 +153,7 @@ def publish(folder: Path, columns: Columns, about: About) -> int:
 
 def _opened(path: Path) -> npt.NDArray[Any]:
     try:
-        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return] # numpy's own type is Any
+        return generations.mapped(path)
     except FileNotFoundError:
         if path.stem not in _LATER:
             raise

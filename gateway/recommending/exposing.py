@@ -13,6 +13,7 @@ from conch.contracts.events import AnyEvent, Impression
 from conch.contracts.experiments import Experiment
 from conch.contracts.segments import UNKNOWN, Exposure, first
 from conch.recommendation.segmenting import segment_in
+from conch.stores.attempts import Damaged
 from conch.stores.exposures import Exposures
 from gateway.recommending.shelf import Shelf, Shelves
 
@@ -26,7 +27,10 @@ class Exposing:
 
     async def named(self, events: Sequence[AnyEvent], catalogue: str) -> Sequence[AnyEvent]:
         """With the segment, as far as it can be found, of impressions that do not tell it. All are of one catalogue."""
-        shelf = await self._shelves.of(catalogue)
+        try:
+            shelf = await self._shelves.of(catalogue)
+        except Damaged:
+            return events
         asking = [event for event in events if _is_exposure(event) and not event.segment and _has_key(shelf, event)]
         if not asking:
             return events
@@ -35,7 +39,10 @@ class Exposing:
 
     async def tell(self, events: Sequence[AnyEvent], catalogue: str) -> None:
         """Of what the log has. Where the hot store is away the next impression is told as the first."""
-        shelf = await self._shelves.of(catalogue)
+        try:
+            shelf = await self._shelves.of(catalogue)
+        except Damaged:
+            return  # the log has them
         hot, exposures = shelf.stock.hot, self._exposures([event for event in events if _has_key(shelf, event)])
         if hot is None or not exposures:
             return

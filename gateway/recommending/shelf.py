@@ -21,6 +21,7 @@ from conch.contracts.keys import CatalogueKeys
 from conch.contracts.provenance import NO_REASON
 from conch.features.plain import features_of
 from conch.stores import generations
+from conch.stores.attempts import Attempts, Damaged
 from conch.stores.breaker import Breaker
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.category_names import CategoryNames
@@ -116,6 +117,7 @@ class Shelves:
         self._breaker = Breaker("Redis")
         self._lock = threading.Lock()
         self._shelves: dict[str, Shelf] = {}
+        self._attempts: dict[str, Attempts] = {}
         self._looked: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(THREADS, "stores")
 
@@ -126,7 +128,8 @@ class Shelves:
         return cls(Path(folder) if folder else None, hot)
 
     async def of(self, catalogue: str) -> Shelf:
-        """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask."""
+        """An empty one, which is not kept, where nothing was imported: whoever is a tenant may ask. What was published
+        and cannot be read leaves what stands. Raises Damaged where nothing does."""
         if time.monotonic() - self._looked.get(catalogue, -LOOK_S) < LOOK_S:
             return self._shelves[catalogue]
         return await self.aside(lambda: self._current(catalogue))
@@ -150,19 +153,30 @@ class Shelves:
                 files = CatalogueFolder.of(self._folder, catalogue) if self._folder is not None else None
             except InvalidRequest:
                 files = None  # a tenant that can own no catalogue
-            if files is None or generations.current(files.ids) == 0:
+            if files is None or not generations.has_any(files.ids):
                 return self._empty(catalogue)
-            standing = self._shelves.get(catalogue)
-            now = (generations.current(files.ids), generations.current(files.snapshot))
-            if standing is None or now != (standing.ids.generation, standing.snapshot.generation):
-                stock = standing.stock if standing is not None else self._stock(catalogue, files)
-                self._shelves[catalogue] = _opened(catalogue, files, stock)
+            attempts = self._attempts.setdefault(catalogue, Attempts(catalogue, LOOK_S))
+            try:
+                self._shelves[catalogue] = attempts.run(lambda: self._opened(catalogue, files))
+            except Damaged:
+                if catalogue not in self._shelves:
+                    raise
             self._looked[catalogue] = time.monotonic()
             return self._shelves[catalogue]
 
+    def _opened(self, catalogue: str, files: CatalogueFolder) -> Shelf:
+        """The one that stands where nothing was published since."""
+        standing = self._shelves.get(catalogue)
+        now = (generations.current(files.ids), generations.current(files.snapshot))
+        if standing is not None and now == (standing.ids.generation, standing.snapshot.generation):
+            return standing
+        ids, snapshot = IdIndex.open(files.ids), Snapshot.open(files.snapshot)
+        stock = standing.stock if standing is not None else self._stock(catalogue, files)
+        return Shelf(catalogue, ids, snapshot, SnapshotCatalogue(snapshot), stock)
+
     def _stock(self, catalogue: str, files: CatalogueFolder) -> Stock:
-        durable = _durable(files)
         hot = features_of(files, self._hot) if self._hot is not None else None
+        durable = _durable(files)
         reader = FeatureReader(CatalogueKeys(catalogue), hot, durable)
         sold = Sold(partial(_rollups, files))
         titles, names = Titles(files.relations), CategoryNames(catalogue, files.relations)
@@ -180,11 +194,6 @@ class Shelves:
 
 def number(ids: Sequence[int]) -> Dense:
     return np.array(ids, np.uint32)
-
-
-def _opened(catalogue: str, files: CatalogueFolder, stock: Stock) -> Shelf:
-    snapshot = Snapshot.open(files.snapshot)
-    return Shelf(catalogue, IdIndex.open(files.ids), snapshot, SnapshotCatalogue(snapshot), stock)
 
 
 def _durable(files: CatalogueFolder) -> Relations:

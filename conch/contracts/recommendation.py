@@ -48,13 +48,17 @@ class Provenance:
     bid: float = 1.0
 
 
+PRICE_DIGITS = 4
+"""After the point. A price travels as a float32: 15.61 comes as 15.609999656677246."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     pid: str
     master: str
     score: float
     price: float = 0.0
-    """0: unknown."""
+    """To PRICE_DIGITS; 0: unknown."""
     provenance: Provenance = Provenance()
 
 

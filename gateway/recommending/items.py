@@ -10,7 +10,7 @@ from conch.clients.inference import Arrays
 from conch.contracts.errors import Internal, InvalidRequest
 from conch.contracts.identifiers import texts_of
 from conch.contracts.items import Items, items_in
-from conch.contracts.recommendation import Item, Provenance
+from conch.contracts.recommendation import PRICE_DIGITS, Item, Provenance
 from conch.contracts.summary import Summary
 from conch.recommendation.reasons import Places, change_names, gave_most, parts_of, source_names
 from conch.stores.ids import Kind
@@ -40,8 +40,8 @@ class RankedList:
         """From `start` to before `end`."""
         rows = self.rows[start:end]
         pids, masters = texts_of(rows["pid_uuid"]), texts_of(rows["master_uuid"])
-        scores, prices = rows["score"].tolist(), rows["price"].tolist()
-        return tuple(map(Item, pids, masters, scores, prices, _provenances(shelf, rows)))
+        prices = rows["price"].astype(np.float64).round(PRICE_DIGITS)
+        return tuple(map(Item, pids, masters, rows["score"].tolist(), prices.tolist(), _provenances(shelf, rows)))
 
     def provenance(self, shelf: Shelf, row: int) -> Provenance:
         (item,) = self.items(shelf, row, row + 1)

@@ -6,7 +6,16 @@ from typing import Any
 from conch.clients.edge.operations import Operation, built
 from conch.contracts.errors import InvalidRequest
 from conch.contracts.pb.recommend.v1 import recommend_pb2 as pb
-from conch.contracts.recommendation import Explanation, Item, Provenance, Recommendation, Refused, Tracked, Wish
+from conch.contracts.recommendation import (
+    PRICE_DIGITS,
+    Explanation,
+    Item,
+    Provenance,
+    Recommendation,
+    Refused,
+    Tracked,
+    Wish,
+)
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["Recommend"].full_name
 
@@ -69,7 +78,7 @@ def _recommendation(reply: pb.RecommendReply, _: str) -> Recommendation:
 
 
 def _item(item: pb.Item) -> Item:
-    return Item(item.pid, item.master, item.score, item.price, _provenance(item.provenance))
+    return Item(item.pid, item.master, item.score, round(item.price, PRICE_DIGITS), _provenance(item.provenance))
 
 
 def _provenance(provenance: pb.Provenance) -> Provenance:

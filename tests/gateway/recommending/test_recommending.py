@@ -9,7 +9,7 @@ from conch.clients.inference import Arrays, CallOptions, text_column
 from conch.clients.inprocess import InProcessInference
 from conch.contracts.errors import InvalidRequest, NotFound, PermissionDenied
 from conch.contracts.items import items_in
-from conch.contracts.recommendation import Recommendation, Wish
+from conch.contracts.recommendation import PRICE_DIGITS, Recommendation, Wish
 from conch.contracts.summary import Summary
 from conch.recommendation.scenarios import Scenarios
 from conch.stores.features import List, SortedSet
@@ -37,6 +37,8 @@ async def test_a_viewer_is_shown_items_with_their_reasons(shopping: Shopping) ->
         assert sum(reason.parts.values()) == pytest.approx(reason.base, abs=1e-5)
         assert item.score == pytest.approx(reason.base * reason.boost + reason.flash_bonus, rel=1e-5)
         assert item.price > 0
+        # As a price is written, not as a float32 of it is.
+        assert item.price == round(item.price, PRICE_DIGITS)
         assert not (reason.because_master and reason.because_category)
 
 

@@ -22,6 +22,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _YES, _NO = frozenset({"true", "yes", "in stock"}), frozenset({"false", "no", "out of stock"})
 
 
+class NoColumn(InvalidRequest):
+    """No row of the file says what each must."""
+
+
 @dataclass(frozen=True, slots=True)
 class Article:
     """An offer, and its master."""
@@ -94,7 +98,7 @@ class _Saying:
         names = self.names[field]
         if any(name in self.values for name in names):
             return InvalidRequest(f"{field} is missing")
-        return InvalidRequest(f"{field} is missing: no column is called {' or '.join(names)}")
+        return NoColumn(f"{field} is missing: no column is called {' or '.join(names)}")
 
     def key(self, field: str) -> str | None:
         return self.text(field, LONGEST_KEY)

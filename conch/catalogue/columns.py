@@ -12,6 +12,10 @@ DEFAULT_FILE = Path(__file__).with_name("columns.toml")
 
 HIGHEST_RATING = 5.0
 
+DELIMITER = "delimiter"
+
+_NO_DELIMITERS = frozenset('"\r\n\0')
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -21,6 +25,8 @@ class Columns:
     default_seller: str
     default_rating: float
     default_stock: int
+    delimiter: str = ""
+    """Of CSV; empty: the header decides."""
 
     @classmethod
     def read(cls, path: Path | None = None) -> Self:
@@ -35,7 +41,9 @@ class Columns:
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> Self:
-        defaults = content["defaults"]
+        defaults, delimiter = content["defaults"], content[DELIMITER]
+        if not isinstance(delimiter, str) or len(delimiter) > 1 or delimiter in _NO_DELIMITERS:
+            raise InvalidRequest(f"delimiter is {delimiter!r}, it must be one sign, as ';', or '\\t' for a tab")
         seller, rating, stock = defaults["seller"], defaults["rating"], defaults["stock"]
         if not isinstance(seller, str) or not seller:
             raise InvalidRequest(f"defaults.seller is {seller!r}, it must be a name")
@@ -47,20 +55,24 @@ class Columns:
             {name: _names(f"{table}.{name}", value) for name, value in content[table].items()}
             for table in ("products", "categories")
         )
-        return cls(products, categories, seller, float(rating), stock)
+        return cls(products, categories, seller, float(rating), stock, delimiter)
 
 
-def _toml(path: Path) -> dict[str, dict[str, Any]]:
+def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{path.name} cannot be read: {error}") from error
 
 
-def _change(content: dict[str, dict[str, Any]], changes: Mapping[str, Any], file: str) -> None:
+def _change(content: dict[str, Any], changes: Mapping[str, Any], file: str) -> None:
     for table, keys in changes.items():
+        if table == DELIMITER:
+            content[DELIMITER] = keys
+            continue
         if table not in content or not isinstance(keys, Mapping):
-            raise InvalidRequest(f"{file} has {table!r}; it holds tables {', '.join(content)} alone")
+            tables = ", ".join(name for name in content if name != DELIMITER)
+            raise InvalidRequest(f"{file} has {table!r}; it holds {DELIMITER} and tables {tables} alone")
         for key, value in keys.items():
             if key not in content[table]:
                 raise InvalidRequest(f"{file} has {table}.{key}; {table} has {', '.join(content[table])}")

@@ -6,8 +6,9 @@ is read whole.
 
 import csv
 import json
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,14 @@ LARGEST_ROW = 1 << 20
 
 LARGEST_YAML = 256 << 20
 """Bytes."""
+
+CSV = "csv"
+
+DELIMITERS: Mapping[str, str] = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+"""Of CSV, with their names: those among which a header decides."""
+
+_QUOTED = re.compile(r'(^|[,;\t])"(?:[^"]|"")*(?:"|$)')
+"""A cell, whichever sign divides it from the one before."""
 
 AT_ONCE = 5_000
 
@@ -43,6 +52,8 @@ class Place:
 class Found:
     place: Place
     values: Values
+    delimiter: str = ""
+    """That its cells are divided by; empty where they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +62,28 @@ class Bad:
     reason: str
 
 
-def rows_of(path: Path) -> Iterator[Found | Bad]:
-    """Raises InvalidRequest for a file that is not there or of no kind that we read."""
+def rows_of(path: Path, delimiter: str = "") -> Iterator[Found | Bad]:
+    """`delimiter` is that of CSV; empty: the header's first line decides, among DELIMITERS. Raises InvalidRequest for a
+    file that is not there or of no kind that we read."""
     if path.is_dir():
         raise InvalidRequest(f"{path.name} is a folder: name the files in it")
     kind = path.suffix.lower().lstrip(".")
-    if kind not in _READERS:
-        raise InvalidRequest(f"{path.name} is no {', '.join(sorted(_READERS))}")
+    if kind != CSV and kind not in _READERS:
+        raise InvalidRequest(f"{path.name} is no {', '.join(sorted([CSV, *_READERS]))}")
     if not path.is_file():
         raise InvalidRequest(f"{path} is no file")
-    return _READERS[kind](path)
+    return _csv(path, delimiter) if kind == CSV else _READERS[kind](path)
 
 
-def _csv(path: Path) -> Iterator[Found | Bad]:
+def _csv(path: Path, delimiter: str) -> Iterator[Found | Bad]:
     header: list[str] | None = None
     with path.open("rb") as file:
-        for line, cells in _records(_lines(file)):
+        first, lines = _first(_lines(file))
+        found = [delimiter] if delimiter else _delimiters(first)
+        if len(found) > 1:
+            yield Bad(Place(path.name, first[0]), _undecided(found))
+            return
+        for line, cells in _records(lines, found[0]):
             place = Place(path.name, line)
             if isinstance(cells, Bad):
                 yield Bad(place, cells.reason)
@@ -80,9 +97,31 @@ def _csv(path: Path) -> Iterator[Found | Bad]:
                     return
             elif header is not None and cells:
                 if len(cells) == len(header):
-                    yield Found(place, dict(zip(header, cells, strict=True)))
+                    yield Found(place, dict(zip(header, cells, strict=True)), found[0])
                 else:
                     yield Bad(place, f"it has {len(cells)} cells, the header {len(header)}")
+
+
+def _first(lines: Iterator["Text"]) -> tuple["Text", Iterator["Text"]]:
+    """The first line that is not empty, and the lines from there."""
+    for line, text in lines:
+        if isinstance(text, Bad) or text.strip():
+            return (line, text), chain([(line, text)], lines)
+    return (0, ""), iter(())
+
+
+def _delimiters(header: "Text") -> Sequence[str]:
+    """By which it has more than one cell; a comma where there is none."""
+    _, text = header
+    if isinstance(text, Bad):
+        return [","]
+    bare = _QUOTED.sub(r"\1", text.strip())
+    return [one for one in DELIMITERS if one in bare] or [","]
+
+
+def _undecided(delimiters: Sequence[str]) -> str:
+    names = " and ".join(DELIMITERS[one] for one in delimiters)
+    return f"cells of the header may be divided by {names}: say `delimiter` in a file of columns"
 
 
 def _jsonl(path: Path) -> Iterator[Found | Bad]:
@@ -173,7 +212,7 @@ Text = tuple[int, "str | Bad"]
 """A line with its number."""
 
 
-def _records(lines: Iterator[Text]) -> Iterator[tuple[int, "list[str] | Bad"]]:
+def _records(lines: Iterator[Text], delimiter: str) -> Iterator[tuple[int, "list[str] | Bad"]]:
     """Cells of each record of CSV, which goes over as many lines as a quoted cell does; none of an empty line."""
     # A cell may be as long as a row.
     csv.field_size_limit(LARGEST_ROW)
@@ -184,7 +223,7 @@ def _records(lines: Iterator[Text]) -> Iterator[tuple[int, "list[str] | Bad"]]:
             yield line, text
             continue
         try:
-            cells = next(csv.reader(chain([text], feed)))
+            cells = next(csv.reader(chain([text], feed), delimiter=delimiter))
         except csv.Error as error:
             yield line, Bad(Place("", line), f"it is no CSV: {error}")
         except _NeverClosed:
@@ -247,7 +286,6 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, "str | Bad"]]:
 
 
 _READERS: Mapping[str, Callable[[Path], Iterator[Found | Bad]]] = {
-    "csv": _csv,
     "jsonl": _jsonl,
     "ndjson": _jsonl,
     "yaml": _yaml,

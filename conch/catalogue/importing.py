@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from conch.catalogue.articles import Article, Shelf, article_of, shelf_of
+from conch.catalogue.articles import Article, NoColumn, Shelf, article_of, shelf_of
 from conch.catalogue.columns import Columns
-from conch.catalogue.files import Bad, Found, Place, rows_of
+from conch.catalogue.files import DELIMITERS, Bad, Found, Place, rows_of
 from conch.catalogue.offering import Offering
 from conch.catalogue.records import MADE_UP, Records
 from conch.catalogue.shelves import Shelves, Standing
@@ -73,7 +73,10 @@ def bring_in(
     """Raises Leased, Unavailable, and InvalidRequest for a file that is none and a catalogue that was made up."""
     began, now_ms = time.monotonic(), now_ms if now_ms is not None else time.time_ns() // 1_000_000
     shelved = [path for path in files if path.name.lower().startswith("categories")]
-    sources = [(path, rows_of(path)) for path in (*shelved, *(path for path in files if path not in shelved))]
+    sources = [
+        (path, rows_of(path, columns.delimiter))
+        for path in (*shelved, *(path for path in files if path not in shelved))
+    ]
     report = Report()
     with folder.lease(), closing(Records(folder.relations)) as records, closing(Staging(folder.relations)) as staging:
         if records.says(MADE_UP):
@@ -107,7 +110,7 @@ class Coming:
                 self.shelves.add(shelf)
                 read.append((row.place, shelf))
             except InvalidRequest as error:
-                self.report.refuse(row.place, error.message)
+                self.report.refuse(row.place, _reason(error, row))
         # A parent may stand further down.
         for place, shelf in read:
             try:
@@ -142,7 +145,7 @@ class Coming:
                 article = article_of(row.values, self.columns)
                 read.append((row.place, article, self._category(article)))
             except InvalidRequest as error:
-                self.report.refuse(row.place, error.message)
+                self.report.refuse(row.place, _reason(error, row))
         if read:
             self._stage_read(read)
 
@@ -183,6 +186,13 @@ class Coming:
         known = [text for text in dict.fromkeys(texts) if text is not None]
         numbers = dict(zip(known, self.number(kind, known), strict=True)) if known else {}
         return [None if text is None else numbers[text] for text in texts]
+
+
+def _reason(error: InvalidRequest, row: Found) -> str:
+    """With the delimiter, where it may be that the file has another one."""
+    if not isinstance(error, NoColumn) or not row.delimiter:
+        return error.message
+    return f"{error.message}; cells are divided by {DELIMITERS.get(row.delimiter, repr(row.delimiter))}"
 
 
 def _take_over(

@@ -235,6 +235,41 @@ def test_a_header_that_cannot_be_read_is_told_once(bring):
     ]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_the_header_tells_by_what_cells_are_divided(bring, folder, delimiter):
+    rows = [["pid", '"size, in; or\tso"', "price", "name"], ["a", "3", "1.5", '"A lamp, red; new\t1"']]
+    report = bring(products_csv="\n" + "\n".join(map(delimiter.join, rows)))
+    assert (report.kept, told(report)) == (1, [])
+    with closing(Records(folder.relations)) as records:
+        assert [product.name for product in records.products()] == ["A lamp, red; new\t1"]
+
+
+def test_a_wrong_delimiter_is_told_with_every_row(bring, folder, hot, tmp_path):
+    assert told(bring(products_csv="pid|price, net\na|1, 2\n")) == [
+        "products.csv:2: pid is missing: no column is called pid or id or sku; cells are divided by a comma"
+    ]
+    assert told(bring(categories_csv="called;parent\na;b\n")) == [
+        "categories.csv:2: key is missing: no column is called key or name or id; cells are divided by a semicolon"
+    ]
+    (tmp_path / "mine.toml").write_text('delimiter = "|"\n[products]\nprice = "price, net"\n')
+    again = bring_in(folder, hot, [tmp_path / "products.csv"], Columns.read(tmp_path / "mine.toml"), now_ms=NOW)
+    assert told(again) == ["products.csv:2: price is '1, 2', not a number"]
+
+
+def test_a_header_that_may_be_divided_by_more_than_one_sign_is_not_guessed_at(bring, folder, hot, tmp_path):
+    report = bring(products_csv="pid,price,a;b\nx,1,2\n")
+    assert (report.kept, told(report)) == (
+        0,
+        [
+            "products.csv:1: cells of the header may be divided by a comma and a semicolon: "
+            "say `delimiter` in a file of columns"
+        ],
+    )
+    (tmp_path / "mine.toml").write_text('delimiter = ","\n')
+    again = bring_in(folder, hot, [tmp_path / "products.csv"], Columns.read(tmp_path / "mine.toml"), now_ms=NOW)
+    assert (again.kept, told(again)) == (1, [])
+
+
 def test_a_cell_is_as_long_as_a_row_may_be(bring):
     report = bring(products_csv=f'pid,price,description\na,1,"{"x" * 500_000}\n{"x" * 500_000}"\n')
     assert (report.kept, told(report)) == (1, [])
@@ -350,12 +385,14 @@ def test_columns_are_named_by_a_file(folder, hot, tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("[product]\n", "has 'product'; it holds tables products, categories, defaults alone"),
+        ("[product]\n", "has 'product'; it holds delimiter and tables products, categories, defaults alone"),
         ("[products]\nprise = 'p'\n", r"has products\.prise; products has pid, master"),
         ("[products]\npid = 3\n", r"products\.pid is 3, it must be a column's name or a list of them"),
         ("[defaults]\nrating = 6\n", r"defaults\.rating is 6, it must be from 0 to 5"),
         ("[defaults]\nstock = true\n", r"defaults\.stock is True, it must be a whole number"),
         ("[", r"mine\.toml cannot be read"),
+        ("delimiter = ';;'\n", r"delimiter is ';;', it must be one sign"),
+        ("delimiter = 3\n", r"delimiter is 3, it must be one sign"),
     ],
 )
 def test_a_file_of_columns_that_says_nonsense_is_refused(tmp_path, content, reason):

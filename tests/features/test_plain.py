@@ -72,6 +72,18 @@ def test_a_value_that_cannot_be_packed_is_unreadable_and_another_is_read(store: 
         unpack(second if second is not None else bytes(32), Family.PROMO)
 
 
+def test_a_generation_that_turns_bad_leaves_what_packs(store: Store):
+    hot, views = plainly(store, PLAIN), store.keys.views("u")
+    store.hot.values[views] = List([name("d")])
+    before = hot.read([views])
+    assert before != [None]
+    (store.folder.snapshot / "current").write_text("99\n")
+    after, _ = hot.read([views, store.keys.views("nobody")])
+    assert unpack(after or b"", Family.VIEWS).columns["pids"].tolist() == [3]
+    with pytest.raises(Unavailable, match=r"snapshot 99 lacks about\.json"):
+        features_of(store.folder, store.hot).read([views])
+
+
 def test_a_store_that_is_away_is_not_asked_twice(store: Store):
     class Away(MemoryFeatures):
         def read(self, keys, within_s=None):

@@ -1,17 +1,24 @@
 """What the gateway knows of catalogues whose files are damaged."""
 
 import shutil
+import uuid
 from contextlib import closing
 
 import pytest
 
+from conch.clients.memory_events import MemoryEventLog
 from conch.contracts.errors import Unavailable
+from conch.contracts.experiments import Arm, Experiment
+from conch.contracts.segments import NEW
 from conch.stores import generations
 from conch.stores.catalogue_folder import CatalogueFolder
 from conch.stores.memory_features import MemoryFeatures
 from gateway.recommending import shelf
+from gateway.recommending.exposing import Exposing
 from gateway.recommending.shelf import Shelves
+from gateway.recommending.tracking import Tracking
 from tests.batch.shop import made
+from tests.gateway.recommending.conftest import call_of
 
 
 @pytest.fixture
@@ -32,6 +39,16 @@ async def test_a_damaged_catalogue_is_refused_by_name_and_served_when_it_is_mend
         assert (await shelves.of("default")).ids.generation == 1
         acme.families.unlink()
         assert (await shelves.of("acme")).ids.generation == 1
+
+
+async def test_what_shoppers_of_a_damaged_catalogue_did_is_logged(acme):
+    (acme.ids / "current").write_text("?")
+    log, call = MemoryEventLog(), call_of("acme")
+    experiment = Experiment("spring", arms=(Arm("control", 0.0), Arm("treatment", 1.0)), segments=frozenset({NEW}))
+    impression = {"kind": "impression", "user": "u", "pid": "p", "recommendation_id": str(uuid.UUID(int=7))}
+    with closing(Shelves(acme.path.parent, MemoryFeatures())) as shelves:
+        tracked = await Tracking(log, exposing=Exposing(shelves, experiment)).track([impression], call)
+    assert (tracked.accepted, len(log.records)) == (1, 1)
 
 
 async def test_a_generation_that_turns_bad_leaves_the_one_before(acme):

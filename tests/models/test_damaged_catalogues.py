@@ -33,7 +33,8 @@ SCENARIOS = Scenarios.read()
 @pytest.fixture
 def acme(tmp_path) -> CatalogueFolder:
     """Beside the default one."""
-    made(tmp_path)
+    # SQLite takes its own files away when it is closed, and not while they are copied.
+    made(tmp_path).durable.close()
     acme = CatalogueFolder.of(tmp_path, "acme")
     shutil.copytree(tmp_path / "default", acme.path)
     return acme

@@ -6,6 +6,7 @@ from functools import cache, partial
 from itertools import groupby, pairwise
 
 import numpy as np
+from msgspec.structs import replace
 
 from conch.contracts.items import ITEM, Bytes, bytes_of
 from conch.contracts.provenance import DROPPED
@@ -59,15 +60,10 @@ class Ranked:
     def _summary(self) -> Summary:
         told = self.told
         counts = zip(DROPPED, self.items.dropped.tolist(), strict=True)
-        return Summary(
-            recommendation_id=told.recommendation_id,
-            widget=told.widget,
-            variant=told.variant,
-            segment=told.segment,
-            fallback=told.fallback,
+        return replace(
+            told,
             degraded=tuple(sorted({*told.degraded, *self.degraded})),
             dropped={reason: count for reason, count in counts if count},
-            explanation=told.explanation,
         )
 
 
